@@ -1,0 +1,1 @@
+"""Where bytes live: a content-addressed store and finished files."""

@@ -1,0 +1,1 @@
+"""The pipeline of a build, its events and log, time-outs, cancel and clean-up."""

@@ -1,0 +1,54 @@
+"""A Linux guest: what vmwright does inside one, whatever transport reaches it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from vmwright.errors import MachineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.guests.transport import Ended, OutputSink, ProgressSink, Transport
+
+SHORT = 60.0
+
+
+class LinuxGuest:
+    """A Linux guest behind one transport; ``user`` is the unprivileged build user."""
+
+    def __init__(self, transport: Transport, user: str) -> None:
+        self._transport = transport
+        self.user = user
+
+    async def run(self, command: str, *, sink: OutputSink, as_root: bool = False) -> int | None:
+        """Run a command line for as long as it takes; return its exit code (None: the guest went away)."""
+        ended = await self._transport.execute(command, as_root=as_root, sink=sink)
+        return ended.exit_code
+
+    async def ask(self, *argv: str, as_root: bool = False, check: bool = True) -> Ended:
+        """Run a short command (a minute at most) and return how it ended, with its output.
+
+        :raises MachineError: the guest cannot be reached, or (with ``check``) the command failed.
+        """
+        ended = await self._transport.execute(shlex.join(argv), as_root=as_root, timeout=SHORT)
+        if check and ended.exit_code != 0:
+            said = ended.stderr.decode(errors="replace").strip()
+            raise MachineError(f"In the guest, {shlex.join(argv)} ended with {ended.exit_code}: {said}")
+        return ended
+
+    async def put(
+        self, source: Path, destination: str, *, mode: int = 0o644, progress: ProgressSink | None = None
+    ) -> None:
+        """Write a file of the host into the guest as the build user."""
+        await self._transport.put(source, destination, mode=mode, progress=progress)
+
+    async def boot_id(self) -> str:
+        """Return what names this boot of the guest."""
+        return (await self.ask("cat", "/proc/sys/kernel/random/boot_id")).stdout.decode().strip()
+
+    async def is_stopping(self) -> bool:
+        """Return whether the guest is on its way down: a reboot or power-off has been asked for."""
+        ended = await self._transport.execute("systemctl is-system-running", timeout=SHORT)
+        return ended.exit_code is None or ended.stdout.strip() == b"stopping"

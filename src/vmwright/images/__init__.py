@@ -1,0 +1,1 @@
+"""The library of images: what builds distributed and later builds read."""

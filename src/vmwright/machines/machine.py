@@ -1,0 +1,86 @@
+"""What runs a guest: the protocol behind both machines, and what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.guests.linux import LinuxGuest
+    from vmwright.template.model import Generation
+
+
+class MachineKind(StrEnum):
+    """The two machines."""
+
+    VM = "vm"
+    CONTAINER = "container"
+
+
+class Accelerator(StrEnum):
+    """What makes a VM's processors: KVM where a probe has booted a kernel under it, else emulation."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """What a machine is to be.
+
+    :param name: unique on this host, short (a host name): from the build's id.
+    :param folder: where the machine keeps its sockets, seeds and logs; the build's own.
+    :param cpus: processors; ``memory_mib``: memory in MiB.
+    :param user: the build user, unprivileged with password-less sudo.
+    """
+
+    name: str
+    folder: Path
+    cpus: int
+    memory_mib: int
+    generation: Generation
+    accelerator: Accelerator = Accelerator.TCG
+    user: str = "packer"
+
+
+class Machine(Protocol):
+    """A guest's machine, from start to stop.
+
+    The order is start, then any of restarted / checkpoint, then power_off; destroy may come at any time,
+    again and again, and always comes last.
+    """
+
+    kind: MachineKind
+
+    async def start(self, disk: Path) -> LinuxGuest:
+        """Start the machine on ``disk`` (a qcow2 overlay that it may write) and wait until the guest is
+        provisioned: the build user is there, the root file system fills the disk, the network is up.
+
+        :raises MachineError: with the last lines of the console.
+        """
+
+    async def settle(self, *, timeout: float) -> bool:
+        """Wait until the guest is up again where it is restarting; return whether it had been.
+
+        :param timeout: seconds for the whole restart.
+        :raises MachineError: the guest is off, or did not come back in time.
+        """
+
+    async def checkpoint(self, layer: Path) -> None:
+        """Freeze the disk as it is and let the guest go on in a new overlay at ``layer``.
+
+        When this returns, the disk that was written so far never changes again.
+        """
+
+    async def power_off(self) -> None:
+        """Shut the guest down in good order and wait until its disk is closed."""
+
+    async def destroy(self) -> None:
+        """Remove all that the machine has on this host, whatever state it is in; needs no answer."""
+
+
+BootFiles = Mapping[str, str]

@@ -1,0 +1,238 @@
+"""The one door to programs of this host.
+
+Programs are started from an argument list, never through a shell, each in a session of its own, so
+that ending it ends its children too. ``run`` is for programs that end by themselves, ``start`` for
+those that stay (a machine, a storage daemon).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmwright.errors import ProcessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LAST_LINES = 8
+CHUNK = 1 << 16
+OWNER_VARIABLE = "VMWRIGHT_RESOURCE"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that has ended: its arguments, exit code (negative: the signal) and output."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text, without the white space around it."""
+        return self.stdout.decode(errors="replace").strip()
+
+
+async def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    timeout: float,
+    stdin: bytes | Path | None = None,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    on_stdout: Callable[[bytes], None] | None = None,
+    on_stderr: Callable[[bytes], None] | None = None,
+    hint: str | None = None,
+) -> Finished:
+    """Run a program to its end.
+
+    :param timeout: seconds; when they are over, the program and its children are killed.
+    :param stdin: bytes to send, or a file to read from; without it standard input is empty.
+    :param env: variables added to this process's environment.
+    :param on_stdout: given each chunk as it comes; ``Finished.stdout`` is then empty (likewise stderr).
+    :raises ProcessError: the program is missing, ran out of time or (with ``check``) failed; the
+        message has its arguments, exit code and last lines.
+    """
+    command = _strings(argv)
+    with contextlib.ExitStack() as files:
+        source: int | object = asyncio.subprocess.DEVNULL
+        if isinstance(stdin, bytes):
+            source = asyncio.subprocess.PIPE
+        elif stdin is not None:
+            source = files.enter_context(stdin.open("rb"))
+        process = await _spawn(command, stdin=source, env=env, hint=hint)
+    stdout, stderr = bytearray(), bytearray()
+    try:
+        async with asyncio.timeout(timeout):
+            await asyncio.gather(
+                _feed(process, stdin if isinstance(stdin, bytes) else None),
+                _drain(process.stdout, on_stdout or stdout.extend),
+                _drain(process.stderr, on_stderr or stderr.extend),
+            )
+            returncode = await process.wait()
+    except TimeoutError:
+        raise ProcessError(
+            f"{command[0]} did not end within {timeout:g} seconds: {shlex.join(command)}", hint=hint
+        ) from None
+    finally:
+        await _kill_session(process)
+    finished = Finished(command, returncode, bytes(stdout), bytes(stderr))
+    if check and returncode != 0:
+        raise failure(finished, hint=hint)
+    return finished
+
+
+def failure(finished: Finished, *, hint: str | None = None) -> ProcessError:
+    """Return the error that tells how a program failed: arguments, exit code, last lines of stderr."""
+    lines = (finished.stderr or finished.stdout).decode(errors="replace").strip().splitlines()
+    said = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
+    text = f"{finished.argv[0]} failed with exit code {finished.returncode}: {shlex.join(finished.argv)}"
+    return ProcessError(f"{text}\n{said}" if said else text, hint=hint)
+
+
+class Running:
+    """A program that stays until it is told to end."""
+
+    def __init__(self, process: asyncio.subprocess.Process, argv: tuple[str, ...], log: Path) -> None:
+        self._process = process
+        self.argv = argv
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also its session and process group."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code (negative: the signal), or None while it runs."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Wait for the program's own end and return its exit code."""
+        return await self._process.wait()
+
+    async def end(self, *, grace: float = 5.0) -> int:
+        """Ask the program to end (SIGTERM), kill it and its children after ``grace`` seconds."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._process.wait()
+        await _kill_session(self._process)
+        return await self._process.wait()
+
+    def last_lines(self, count: int = LAST_LINES) -> str:
+        """Return the last lines that the program wrote."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return "\n".join(lines[-count:])
+
+
+async def start(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    hint: str | None = None,
+) -> Running:
+    """Start a program that stays; what it prints goes to the file ``log``.
+
+    :raises ProcessError: the program is missing.
+    """
+    command = _strings(argv)
+    with log.open("ab") as output:
+        process = await _spawn(
+            command, stdin=asyncio.subprocess.DEVNULL, env=env, hint=hint, output=output.fileno()
+        )
+    return Running(process, command, log)
+
+
+def which(program: str) -> str | None:
+    """Return where a program is, also when the system folders are not on PATH (a plain user's Debian)."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def marked(token: str) -> dict[str, str]:
+    """Return the variable that marks a program, and all that it starts, as the resource ``token``."""
+    return {OWNER_VARIABLE: token}
+
+
+def kill_marked(token: str) -> int:
+    """Kill every program that carries ``token`` (see ``marked``); return how many there were."""
+    needle = f"{OWNER_VARIABLE}={token}".encode()
+    found = [pid for pid in _processes() if needle in _environment(pid).split(b"\0")]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _processes() -> list[int]:
+    everyone = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in everyone if pid != os.getpid()]
+
+
+def _environment(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    return b""
+
+
+async def _spawn(
+    command: tuple[str, ...],
+    *,
+    stdin: object,
+    env: Mapping[str, str] | None,
+    hint: str | None,
+    output: int = asyncio.subprocess.PIPE,
+) -> asyncio.subprocess.Process:
+    program = which(command[0])
+    if program is None:
+        raise ProcessError(
+            f"{command[0]} is not installed on this host",
+            hint=hint or "vmwright doctor names what is missing and the command that adds it",
+        )
+    return await asyncio.create_subprocess_exec(
+        program,
+        *command[1:],
+        stdin=stdin,  # type: ignore[arg-type]
+        stdout=output,
+        stderr=output,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    )
+
+
+async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
+    if data is None or process.stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(data)
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _drain(stream: asyncio.StreamReader | None, sink: Callable[[bytes], object]) -> None:
+    while stream is not None and (chunk := await stream.read(CHUNK)):
+        sink(chunk)
+
+
+async def _kill_session(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of a program's session: the group outlives its leader where children stay."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _strings(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+    return tuple(os.fspath(argument) for argument in argv)

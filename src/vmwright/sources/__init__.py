@@ -1,0 +1,1 @@
+"""One module per source kind: what a template names -> a base disk on this host."""

@@ -1,0 +1,1 @@
+"""The database: records of builds, steps, layers, images and everything owned on this host."""

@@ -1,0 +1,64 @@
+"""Opening the database and bringing it to the schema of this version."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.orm import Session, sessionmaker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from sqlite3 import Connection as SqliteConnection
+
+    from sqlalchemy import Engine
+
+SCHEMA = "0001"
+FILE_NAME = "state.sqlite"
+BUSY_SECONDS = 30
+
+
+class Database:
+    """The records of one $VMWRIGHT_HOME. Every ``session`` is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a transaction: committed at the end, rolled back where an error leaves it."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def open_database(home: Path) -> Database:
+    """Open the database in ``home``, making it or migrating it where it is not of this version's schema."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(f"sqlite:///{home / FILE_NAME}", connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _configure)
+    if _schema_of(engine) != SCHEMA:
+        from vmwright.state.migrations import upgrade  # noqa: PLC0415 - alembic takes 0.3 s to import
+
+        upgrade(engine)
+    return Database(engine)
+
+
+def _configure(connection: SqliteConnection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _schema_of(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    return str(row[0]) if row else None

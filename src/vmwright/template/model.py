@@ -1,0 +1,218 @@
+"""What a template says, once it is read: one canonical model behind every api-version.
+
+Names are Azure's. Defaults that the service fills in are filled in here (buildTimeoutInMinutes 0 means
+240, an absent name of a customizer becomes its kind), so that no room below has to know them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_TIMEOUT_MINUTES = 240
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+class OsType(StrEnum):
+    """The two families of guests, as Azure spells them."""
+
+    LINUX = "Linux"
+    WINDOWS = "Windows"
+
+
+class Generation(StrEnum):
+    """Hyper-V generations: V1 boots by BIOS, V2 by UEFI."""
+
+    V1 = "V1"
+    V2 = "V2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInfo:
+    """The marketplace plan of a source."""
+
+    plan_name: str
+    plan_product: str
+    plan_publisher: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformImage:
+    """A marketplace image: publisher, offer, sku and version (``latest`` or a number)."""
+
+    publisher: str
+    offer: str
+    sku: str
+    version: str
+    plan: PlanInfo | None = None
+
+    @property
+    def urn(self) -> str:
+        """The name that ``az vm image list`` prints: publisher:offer:sku:version."""
+        return f"{self.publisher}:{self.offer}:{self.sku}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedImageSource:
+    """A managed image that an earlier build distributed."""
+
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedImageVersion:
+    """A version of a gallery's image definition (``versions/latest`` from 2022-07-01 on)."""
+
+    image_version_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsoSource:
+    """A RHEL binary DVD with its SHA-256, until March 2020."""
+
+    source_uri: str
+    sha256_checksum: str
+
+
+Source = PlatformImage | ManagedImageSource | SharedImageVersion | IsoSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """A shell script for Linux: a URI, or lines that become one ``/bin/sh -e`` script."""
+
+    kind = "Shell"
+    name: str
+    path: str
+    script_uri: str | None = None
+    inline: tuple[str, ...] = ()
+    sha256_checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerShell:
+    """A PowerShell script, plain, elevated or as Local System."""
+
+    kind = "PowerShell"
+    name: str
+    path: str
+    script_uri: str | None = None
+    inline: tuple[str, ...] = ()
+    sha256_checksum: str | None = None
+    run_elevated: bool = False
+    run_as_system: bool = False
+    valid_exit_codes: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One file, downloaded and put at ``destination`` (Linux: below /tmp)."""
+
+    kind = "File"
+    name: str
+    path: str
+    source_uri: str
+    destination: str
+    sha256_checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsRestart:
+    """A restart of a Windows guest; times are Go durations (``5m``, ``2h``)."""
+
+    kind = "WindowsRestart"
+    name: str
+    path: str
+    restart_command: str | None = None
+    restart_check_command: str | None = None
+    restart_timeout: str = "5m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsUpdate:
+    """Windows updates, with restarts as they need them."""
+
+    kind = "WindowsUpdate"
+    name: str
+    path: str
+    search_criteria: str | None = None
+    filters: tuple[str, ...] = ()
+    update_limit: int = 1000
+
+
+Customizer = Shell | PowerShell | File | WindowsRestart | WindowsUpdate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedImage:
+    """Distribute to a managed image, overwriting one of that id."""
+
+    kind = "ManagedImage"
+    path: str
+    run_output_name: str
+    image_id: str
+    location: str
+    artifact_tags: Mapping[str, str] = NO_TAGS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedImage:
+    """Distribute to a gallery's image definition as a version, replicated to regions."""
+
+    kind = "SharedImage"
+    path: str
+    run_output_name: str
+    gallery_image_id: str
+    replication_regions: tuple[str, ...] = ()
+    exclude_from_latest: bool = False
+    storage_account_type: str | None = None
+    artifact_tags: Mapping[str, str] = NO_TAGS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vhd:
+    """Distribute to a fixed VHD."""
+
+    kind = "VHD"
+    path: str
+    run_output_name: str
+    artifact_tags: Mapping[str, str] = NO_TAGS
+
+
+Distributor = ManagedImage | SharedImage | Vhd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmProfile:
+    """The build VM: its size and OS disk ("" and 0: what the source has and needs)."""
+
+    vm_size: str = ""
+    os_disk_size_gb: int = 0
+    subnet_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """One image template."""
+
+    api_version: str
+    location: str
+    source: Source
+    distribute: tuple[Distributor, ...]
+    customize: tuple[Customizer, ...] = ()
+    vm_profile: VmProfile = field(default_factory=VmProfile)
+    build_timeout_in_minutes: int = 0
+    identities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = NO_TAGS
+    name: str | None = None
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The time for the whole build; 0 in the template is the service's default (reference §4)."""
+        return (self.build_timeout_in_minutes or DEFAULT_TIMEOUT_MINUTES) * 60.0
