@@ -1,12 +1,56 @@
-# make setup | demo | test | lint: each sets up what it needs; the second time it installs nothing.
+# make setup | demo | test | lint. Each sets up what it needs; the second time nothing is installed.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
+.PHONY: setup demo test lint lock packages clean
 
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-PACKAGES := qemu-system-x86 qemu-utils ovmf systemd-container passt mmdebstrap arch-test mtools dosfstools \
-	fdisk e2fsprogs grub-pc-bin grub-common fuse3 openssh-client uidmap python3-venv
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: setup demo test lint check-packages clean
-setup: check-packages $(VENV)/.installed
+# Host programs that vmwright drives; `vmwright doctor` tells what each is for.
+PACKAGES := qemu-system-x86 qemu-utils ovmf systemd-container passt mmdebstrap mtools dosfstools fdisk \
+	e2fsprogs grub-pc-bin grub-common fuse3 uidmap openssh-client python3-venv debian-archive-keyring
+INSTALLED = dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | sed -n 's/ installed$$//p'
+MISSING := $(shell comm -23 <(printf '%s\n' $(PACKAGES) | sort) <($(INSTALLED) | sort))
+
+setup: packages $(VENV)/.complete
+
+packages:
+ifneq ($(strip $(MISSING)),)
+	@echo "installing with apt-get: $(MISSING)"
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(MISSING)
+endif
+
+$(VENV)/.complete: pyproject.toml requirements.lock | packages
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "vmwright needs Python 3.11 or newer: make PYTHON=python3.11 setup"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The pinned versions, with hashes, of all that pyproject.toml asks for.
+lock:
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
+		--group dev pyproject.toml --output-file requirements.lock
+
+demo: setup
+	$(BIN)/vmwright build examples/hello-linux.json --out demo
+	$(BIN)/vmwright boot demo/hello-linux.vhd --page /
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# All rings in one run: tests beside each other, emulated boots one at a time (see tests/conftest.py).
+test: lint
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -133,6 +133,18 @@ class Notice(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemFound(Event):
+    """A problem of the template: where it is, what is wrong, what to write."""
+
+    severity: str
+    code: str
+    path: str
+    line: int
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Distributed(Event):
     """A distributor is done, or has failed with ``error``."""
 

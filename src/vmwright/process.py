@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from vmwright.errors import ProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 LAST_LINES = 8
 CHUNK = 1 << 16
@@ -46,9 +46,10 @@ async def run(
     argv: Sequence[str | os.PathLike[str]],
     *,
     timeout: float,
-    stdin: bytes | Path | None = None,
+    stdin: bytes | Path | AsyncIterator[bytes] | None = None,
     check: bool = True,
     env: Mapping[str, str] | None = None,
+    on_start: Callable[[int], None] | None = None,
     on_stdout: Callable[[bytes], None] | None = None,
     on_stderr: Callable[[bytes], None] | None = None,
     hint: str | None = None,
@@ -56,8 +57,10 @@ async def run(
     """Run a program to its end.
 
     :param timeout: seconds; when they are over, the program and its children are killed.
-    :param stdin: bytes to send, or a file to read from; without it standard input is empty.
+    :param stdin: bytes to send (whole, or piece by piece as the program takes them), or a file to read
+        from; without it standard input is empty.
     :param env: variables added to this process's environment.
+    :param on_start: told the process id.
     :param on_stdout: given each chunk as it comes; ``Finished.stdout`` is then empty (likewise stderr).
     :raises ProcessError: the program is missing, ran out of time or (with ``check``) failed; the
         message has its arguments, exit code and last lines.
@@ -65,16 +68,18 @@ async def run(
     command = _strings(argv)
     with contextlib.ExitStack() as files:
         source: int | object = asyncio.subprocess.DEVNULL
-        if isinstance(stdin, bytes):
-            source = asyncio.subprocess.PIPE
-        elif stdin is not None:
+        if isinstance(stdin, os.PathLike):
             source = files.enter_context(stdin.open("rb"))
+        elif stdin is not None:
+            source = asyncio.subprocess.PIPE
         process = await _spawn(command, stdin=source, env=env, hint=hint)
+    if on_start:
+        on_start(process.pid)
     stdout, stderr = bytearray(), bytearray()
     try:
         async with asyncio.timeout(timeout):
             await asyncio.gather(
-                _feed(process, stdin if isinstance(stdin, bytes) else None),
+                _feed(process, stdin),
                 _drain(process.stdout, on_stdout or stdout.extend),
                 _drain(process.stderr, on_stderr or stderr.extend),
             )
@@ -143,16 +148,23 @@ async def start(
     *,
     log: Path,
     env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
     hint: str | None = None,
 ) -> Running:
     """Start a program that stays; what it prints goes to the file ``log``.
 
+    :param pass_fds: open files that it inherits under the same numbers.
     :raises ProcessError: the program is missing.
     """
     command = _strings(argv)
     with log.open("ab") as output:
         process = await _spawn(
-            command, stdin=asyncio.subprocess.DEVNULL, env=env, hint=hint, output=output.fileno()
+            command,
+            stdin=asyncio.subprocess.DEVNULL,
+            env=env,
+            hint=hint,
+            output=output.fileno(),
+            pass_fds=pass_fds,
         )
     return Running(process, command, log)
 
@@ -195,6 +207,7 @@ async def _spawn(
     env: Mapping[str, str] | None,
     hint: str | None,
     output: int = asyncio.subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
 ) -> asyncio.subprocess.Process:
     program = which(command[0])
     if program is None:
@@ -210,14 +223,22 @@ async def _spawn(
         stderr=output,
         env={**os.environ, **(env or {})},
         start_new_session=True,
+        pass_fds=pass_fds,
     )
 
 
-async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
-    if data is None or process.stdin is None:
+async def _feed(
+    process: asyncio.subprocess.Process, data: bytes | Path | AsyncIterator[bytes] | None
+) -> None:
+    if process.stdin is None or data is None or isinstance(data, os.PathLike):
         return
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(data)
+        if isinstance(data, bytes):
+            process.stdin.write(data)
+        else:
+            async for piece in data:
+                process.stdin.write(piece)
+                await process.stdin.drain()
         await process.stdin.drain()
     process.stdin.close()
 

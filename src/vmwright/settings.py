@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -97,7 +98,9 @@ def load(**given: Any) -> Settings:  # noqa: ANN401 - the fields of Settings
         return Settings(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise TemplateError(
-            f"The configuration cannot be used: {wrong}",
-            hint=f"see docs/configuration.md; it is read from {FILE_NAME} and VMWRIGHT_ variables",
-        ) from None
+    except TOMLDecodeError as error:
+        wrong = f"{FILE_NAME} is not TOML: {error}"
+    raise TemplateError(
+        f"The configuration cannot be used: {wrong}",
+        hint=f"see docs/configuration.md; it is read from {FILE_NAME} and VMWRIGHT_ variables",
+    )

@@ -1,0 +1,61 @@
+"""Finishing boot files: a container cannot make a disk bootable again, a VM can.
+
+Where a step changed the kernel, the initramfs, the boot loader's configuration or fstab in a container,
+what Debian's and Red Hat's tools wrote there may be wrong without a word (``update-grub`` in a container
+leaves a menu without Linux in it). The build is then handed over to a VM, which writes them anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.builds.hosting import vm_for
+from vmwright.builds.stage import Stage
+from vmwright.customizers.customizer import OutputLines
+from vmwright.errors import MachineError
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from vmwright.builds.build import Build
+    from vmwright.sources.base_disk import BaseDisk
+
+SHOWN = 5
+
+REWRITE = """\
+set -e
+if command -v update-initramfs >/dev/null 2>&1; then
+    update-initramfs -u -k all
+elif command -v dracut >/dev/null 2>&1; then
+    dracut --force --regenerate-all
+fi
+if command -v update-grub >/dev/null 2>&1; then
+    update-grub
+elif command -v grub2-mkconfig >/dev/null 2>&1; then
+    grub2-mkconfig -o /boot/grub2/grub.cfg
+fi
+"""
+
+
+async def finish(build: Build, base: BaseDisk, stage: Stage, cleanup: AsyncExitStack) -> Stage:
+    """Return the stage to go on with: where a container changed boot files, a VM's, which wrote them anew.
+
+    :raises MachineError: the VM does not boot, or the boot files cannot be written.
+    """
+    changed = await stage.machine.changed_boot_files()
+    if not changed:
+        return stage
+    names = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
+    build.events.note(f"Boot files changed in the container ({names}): the build is finished in a VM")
+    await stage.machine.power_off()
+    await stage.layers.stack()
+    machine = await vm_for(build, base)
+    cleanup.push_async_callback(machine.destroy)
+    guest = await machine.start(stage.layers.top)
+    lines = OutputLines(build.events)
+    exit_code = await guest.run(REWRITE, as_root=True, sink=lines)
+    lines.flush()
+    if exit_code != 0:
+        said = "\n".join(lines.last)
+        raise MachineError(f"The boot files could not be written anew, exit code {exit_code}:\n{said}")
+    return Stage(machine, guest, stage.layers)

@@ -1,0 +1,68 @@
+"""One build: what is asked for, what it works with, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmwright.settings import MachineChoice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.builds.records import BuildRecords
+    from vmwright.distributors.distributor import RunOutput
+    from vmwright.errors import VmwrightError
+    from vmwright.events import Events, Outcome
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+    from vmwright.state.resources import Ledger
+    from vmwright.template.model import Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a user asks for.
+
+    :param name: names the template; part of resource ids and of file names.
+    :param out: the user's folder for the files, or None to keep them in $VMWRIGHT_HOME.
+    :param formats: disk formats to put into ``out`` besides what the template distributes.
+    """
+
+    template: Template
+    name: str
+    machine: MachineChoice = MachineChoice.AUTO
+    out: Path | None = None
+    formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """A build under way: its request, its id (a UUID), its folder and the doors it goes through."""
+
+    id: str
+    request: BuildRequest
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    records: BuildRecords
+    events: Events
+    folder: Path
+
+    @property
+    def template(self) -> Template:
+        """The template that is built."""
+        return self.request.template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """How a build ended; ``files`` are those put into the user's folder."""
+
+    id: str
+    outcome: Outcome
+    log: Path
+    seconds: float
+    outputs: tuple[RunOutput, ...] = ()
+    files: tuple[Path, ...] = ()
+    error: VmwrightError | None = None

@@ -1,0 +1,94 @@
+"""Customize: the steps of a template in their order, each ending in a committed layer (reference §8)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from vmwright.builds.generalize import read_script, write_script
+from vmwright.builds.records import RunSubState
+from vmwright.customizers.customizer import StepResult
+from vmwright.customizers.kinds import ReadyStep, run_step
+from vmwright.errors import MachineError, StepError
+from vmwright.events import Outcome, StepEnded, StepStarted
+
+if TYPE_CHECKING:
+    from vmwright.builds.build import Build
+    from vmwright.builds.stage import Stage
+
+RESTART_SECONDS = 20 * 60.0
+
+# How a script ends that its own reboot stops: its connection is lost, or systemd signals it (128 + 15, 9).
+STOPPED_BY_RESTART = frozenset({None, 143, 137})
+
+
+async def customize(build: Build, stage: Stage, steps: tuple[ReadyStep, ...]) -> None:
+    """Run the steps in order; the first failure stops the build."""
+    build.records.set(run_sub_state=RunSubState.CUSTOMIZING)
+    for ready in steps:
+        await _run_recorded(build, stage, ready, total=len(steps))
+        await stage.layers.commit(stage.machine)
+
+
+async def _run_recorded(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> None:
+    number, name, kind = ready.number, ready.step.name, ready.step.kind
+    build.records.step_started(number, name=name, kind=kind)
+    build.events.say(StepStarted(number=number, total=total, name=name, kind=kind))
+    begun, outcome = time.monotonic(), Outcome.FAILED
+    result = StepResult(exit_code=None)
+    try:
+        result = await _run(build, stage, ready, total=total)
+        outcome = Outcome.SUCCEEDED if result.succeeded else Outcome.FAILED
+    finally:
+        build.records.step_ended(number, outcome, result.exit_code)
+        build.events.say(
+            StepEnded(
+                number=number,
+                name=name,
+                kind=kind,
+                outcome=outcome,
+                seconds=time.monotonic() - begun,
+                exit_code=result.exit_code,
+            )
+        )
+    if not result.succeeded:
+        raise _failure(ready, total, result)
+
+
+async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> StepResult:
+    """Run one step, and wait for the restart that it may have asked for."""
+    deprovisioning = await read_script(stage.guest)
+    try:
+        result = await run_step(ready, stage.guest, build.events)
+        restarted = await stage.machine.settle(timeout=RESTART_SECONDS)
+    except MachineError as error:
+        raise StepError(
+            f"{_title(ready, total)}: {error.message}", target=ready.step.path, hint=error.hint
+        ) from error
+    if not restarted:
+        return result
+    build.events.note(f"The guest restarted after step {ready.number}")
+    if deprovisioning is not None and await read_script(stage.guest) is None:
+        # A restart empties /tmp; what a customizer had put there for the end is put back.
+        await write_script(stage.guest, build.folder, deprovisioning)
+    stopped = result.exit_code in STOPPED_BY_RESTART
+    return StepResult(0, last_lines=result.last_lines) if stopped else result
+
+
+def _title(ready: ReadyStep, total: int) -> str:
+    return f"Step {ready.number} of {total} '{ready.step.name}' ({ready.step.kind}) failed"
+
+
+def _failure(ready: ReadyStep, total: int, result: StepResult) -> StepError:
+    """Return the error that names the step, its exit code and its last lines, in Packer's words."""
+    if result.exit_code is None:
+        reason = (
+            "Remote command exited without exit status or exit signal: the connection to the guest was lost"
+        )
+    else:
+        allowed = list(result.valid)
+        reason = (
+            f"Script exited with non-zero exit status: {result.exit_code}. Allowed exit codes are: {allowed}"
+        )
+    lines = "".join(f"\n    {line}" for line in result.last_lines)
+    return StepError(f"{_title(ready, total)}: {reason}{lines}", target=ready.step.path)

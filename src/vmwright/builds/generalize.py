@@ -1,0 +1,114 @@
+"""Generalize: the last, hidden step of every build (reference §10).
+
+A deprovisioning script is put into the guest before the customizers run, so that one of them may replace
+it; at the end it is printed to the log and run as root. What it leaves of this build (the build user, the
+seed that made it) is removed here, because ``waagent`` only knows a user that Azure provisioned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.customizers.customizer import OutputLines
+from vmwright.errors import StepError
+from vmwright.events import Output
+from vmwright.guests.build_user import remove_build_user
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.events import Events
+    from vmwright.guests.linux import LinuxGuest
+
+SCRIPT = "/tmp/DeprovisioningScript.sh"  # noqa: S108 - the path is the service's contract
+
+# The default command of Azure's template reference (2019-05 to 2021-02), with the look-up for images that
+# keep the agent elsewhere.
+DEFAULT = """\
+#!/bin/sh
+WAAGENT=/usr/sbin/waagent
+waagent -version >/dev/null 2>&1 && WAAGENT=waagent
+$WAAGENT -force -deprovision+user && export HISTSIZE=0 && sync
+"""
+
+# What `waagent -deprovision` does to an image, for images that have no agent.
+EQUIVALENT = """\
+#!/bin/sh -e
+rm -f /etc/ssh/ssh_host_*key* /root/.bash_history /etc/resolv.conf
+rm -rf /var/lib/dhcp/* /var/lib/dhclient/* /var/lib/dhcpcd/* /var/lib/NetworkManager/*.lease
+usermod -p '*' root
+export HISTSIZE=0
+sync
+"""
+
+# Left by the first boot of the build machine: a clone must make its own.
+FIRST_BOOT = """\
+if command -v cloud-init >/dev/null 2>&1; then
+    cloud-init clean
+    rm -rf /var/log/cloud-init*.log /run/cloud-init
+    rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
+    rm -f /etc/systemd/network/10-cloud-init-*.network /etc/sudoers.d/90-cloud-init-users
+fi
+rm -f /tmp/script_*.sh /tmp/DeprovisioningScript.sh
+: > /etc/machine-id
+sync
+"""
+
+MISSING = (
+    f"Deprovisioning script [{SCRIPT}] could not be found. Image build may fail or the VM created from the "
+    "Image may not boot. Please make sure the deprovisioning script is not accidentally deleted by a "
+    "Customizer in the Template."
+)
+
+
+async def write_script(guest: LinuxGuest, folder: Path, content: str = DEFAULT) -> None:
+    """Put the deprovisioning script where the service puts it, owned by the build user."""
+    local = folder / "DeprovisioningScript.sh"
+    local.write_text(content)
+    await guest.ask("rm", "-f", SCRIPT, as_root=True)
+    await guest.put(local, SCRIPT, mode=0o755)
+
+
+async def read_script(guest: LinuxGuest) -> str | None:
+    """Return the deprovisioning script as it is now, None where it is gone."""
+    ended = await guest.ask("cat", SCRIPT, as_root=True, check=False)
+    return ended.stdout.decode(errors="replace") if ended.exit_code == 0 else None
+
+
+async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
+    """Run the deprovisioning script, then remove what this build left of itself.
+
+    :raises StepError: the script failed.
+    """
+    script = await read_script(guest)
+    if script is None:
+        events.warn(f"{MISSING} The default command is run in its place.")
+        script = DEFAULT
+    if script == DEFAULT and not await _has_agent(guest):
+        events.warn(
+            "The image has no waagent: its host keys, leases and root password are removed without it"
+        )
+        script = EQUIVALENT
+    for line in script.splitlines():
+        events.say(Output(line=line))
+    # Written anew also where a customizer wrote it: its mode and owner are then known.
+    await write_script(guest, folder, script)
+    lines = OutputLines(events)
+    exit_code = await guest.run(SCRIPT, as_root=True, sink=lines)
+    lines.flush()
+    if exit_code != 0:
+        said = "\n".join(lines.last)
+        raise StepError(
+            f"The deprovisioning script failed with exit code {exit_code}:\n{said}",
+            target=SCRIPT,
+            hint="a customizer may write its own commands to this file; they run as root at the end",
+        )
+    await guest.ask("sh", "-c", FIRST_BOOT, as_root=True)
+    await remove_build_user(guest)
+
+
+async def _has_agent(guest: LinuxGuest) -> bool:
+    found = await guest.ask(
+        "sh", "-c", "command -v waagent || test -x /usr/sbin/waagent", as_root=True, check=False
+    )
+    return found.exit_code == 0

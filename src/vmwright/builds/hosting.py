@@ -1,0 +1,73 @@
+"""Which machine runs a build, and making it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.machines import container_needs
+from vmwright.machines.choice import Choice, choose
+from vmwright.machines.container import ContainerMachine
+from vmwright.machines.host import kvm_verdict, reason_against_vm
+from vmwright.machines.machine import Machine, MachineKind, MachineSpec
+from vmwright.machines.qemu import QemuMachine
+from vmwright.machines.sizes import fit, host_capacity
+from vmwright.settings import MachineChoice
+
+if TYPE_CHECKING:
+    from vmwright.builds.build import Build
+    from vmwright.settings import Settings
+    from vmwright.sources.base_disk import BaseDisk, SourceFacts
+
+# Host names and cgroups are built from it: short, and unique enough among the builds of one host.
+ID_LENGTH = 8
+
+
+async def choose_machine(wish: MachineChoice, facts: SourceFacts, settings: Settings) -> Choice:
+    """Return what runs a build of such a source on this host, and why.
+
+    :raises UnsupportedError: nothing here can.
+    """
+    return choose(
+        wish,
+        os_type=facts.os_type,
+        kvm=await kvm_verdict(settings),
+        container_reason=await container_needs.obstacle(),
+        vm_reason=reason_against_vm(),
+    )
+
+
+async def machine_for(build: Build, base: BaseDisk) -> Machine:
+    """Return the machine for a build, said and recorded with the reason for its kind.
+
+    :raises UnsupportedError: nothing on this host can run it.
+    """
+    choice = await choose_machine(build.request.machine, base.facts, build.settings)
+    spec = _spec(build, base, choice)
+    build.events.note(f"Machine: {choice.kind} ({choice.reason}), {spec.cpus} vCPU, {spec.memory_mib} MiB")
+    build.records.set(machine=choice.kind, accelerator=choice.accelerator, machine_reason=choice.reason)
+    if choice.kind is MachineKind.CONTAINER:
+        return ContainerMachine(spec, build.ledger, build.events)
+    return QemuMachine(spec, build.ledger, build.events)
+
+
+async def vm_for(build: Build, base: BaseDisk) -> Machine:
+    """Return a virtual machine for a build that began in a container.
+
+    :raises UnsupportedError: this host cannot run one.
+    """
+    choice = await choose_machine(MachineChoice.VM, base.facts, build.settings)
+    return QemuMachine(_spec(build, base, choice), build.ledger, build.events)
+
+
+def _spec(build: Build, base: BaseDisk, choice: Choice) -> MachineSpec:
+    sizing = fit(build.template.vm_profile.vm_size, host_capacity(), generation=base.facts.generation)
+    for note in sizing.notes:
+        build.events.note(note)
+    return MachineSpec(
+        name=f"vmwright-{build.id[:ID_LENGTH]}",
+        folder=build.folder,
+        cpus=sizing.cpus,
+        memory_mib=sizing.memory_mib,
+        generation=base.facts.generation,
+        accelerator=choice.accelerator,
+    )

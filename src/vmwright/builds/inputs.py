@@ -1,0 +1,92 @@
+"""What a build needs from outside before a machine starts: its source disk, its scripts and files."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from vmwright.artifacts import ArtifactStore
+from vmwright.customizers.kinds import ReadyStep, fetch_step
+from vmwright.downloads import Downloader, Origin
+from vmwright.images import ImageLibrary
+from vmwright.sources.catalogue import Catalogue
+from vmwright.sources.checking import check_against
+from vmwright.sources.context import SourceContext
+from vmwright.sources.debian import bootstrap
+from vmwright.sources.resolve import resolve
+from vmwright.template.model import IsoSource, ManagedImageSource, PlatformImage, SharedImageVersion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.builds.build import Build
+    from vmwright.events import Events
+    from vmwright.settings import Settings
+    from vmwright.sources.base_disk import BaseDisk
+    from vmwright.state.database import Database
+    from vmwright.state.resources import Ledger
+    from vmwright.template.model import Source
+
+
+def source_context(
+    settings: Settings, database: Database, *, events: Events, ledger: Ledger
+) -> SourceContext:
+    """Return what the sources work with, for a build or a command."""
+    artifacts = ArtifactStore(settings.home, database)
+    return SourceContext(
+        settings=settings,
+        catalogue=Catalogue(database, artifacts),
+        artifacts=artifacts,
+        images=ImageLibrary(database, artifacts),
+        downloader=Downloader(settings, events),
+        events=events,
+        ledger=ledger,
+        bootstrap=functools.partial(bootstrap, settings=settings.debian, events=events, ledger=ledger),
+    )
+
+
+def describe(source: Source) -> str:
+    """Return how people call a source."""
+    match source:
+        case PlatformImage():
+            return source.urn
+        case ManagedImageSource():
+            return source.image_id
+        case SharedImageVersion():
+            return source.image_version_id
+        case IsoSource():
+            return source.source_uri
+
+
+async def find_source(build: Build) -> BaseDisk:
+    """Resolve the template's source to a disk, and check that it can be what the template makes of it.
+
+    :raises SourceError: it cannot be found, made or read.
+    :raises TemplateError: the disk is larger than osDiskSizeGB, or a step does not fit its OS.
+    """
+    context = source_context(build.settings, build.database, events=build.events, ledger=build.ledger)
+    base = await resolve(build.template.source, context)
+    check_against(build.template, base.facts)
+    build.records.set(source=base.record)
+    return base
+
+
+async def fetch_steps(build: Build) -> tuple[ReadyStep, ...]:
+    """Download and verify the scripts and files of all steps, as the service does at submission (§6.1).
+
+    :raises DownloadError: one cannot be had, or its checksum differs; the message names its step.
+    """
+    downloader = Downloader(build.settings, build.events)
+    folder = build.folder / "fetched"
+    folder.mkdir()
+
+    async def fetch(uri: str, destination: Path, *, sha256: str | None, what: str) -> Path:
+        fetched = await downloader.fetch(uri, destination, sha256=sha256, what=what, origin=Origin.LOCAL)
+        return fetched.path
+
+    return tuple(
+        [
+            await fetch_step(step, number, fetch=fetch, folder=folder)
+            for number, step in enumerate(build.template.customize, start=1)
+        ]
+    )

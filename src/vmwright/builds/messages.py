@@ -1,0 +1,62 @@
+"""How a build's end is told: the service's own sentences first, then what it leaves out (reference §5.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.builds.records import RunState
+from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.distributors.distributor import RunOutput
+    from vmwright.errors import VmwrightError
+    from vmwright.events import Outcome
+
+STEP_FAILED = "During the image build a failure has occurred. Please review the build log to identify which "
+STEP_FAILED += "build/customization step failed."
+TIMED_OUT = (
+    "Failed while waiting for packerizer: Timeout waiting for microservice to complete: "
+    "'context deadline exceeded'"
+)
+
+
+def timed_out(minutes: float, during: str) -> BuildTimeoutError:
+    """Return the error of a build whose time is over, in the service's words, with what it was doing."""
+    return BuildTimeoutError(
+        f"{TIMED_OUT}. buildTimeoutInMinutes ({minutes:g}) was over during {during}",
+        target="properties.buildTimeoutInMinutes",
+        hint="raise buildTimeoutInMinutes (at most 960), or see in the log what took so long",
+    )
+
+
+def distribution_failed(outputs: tuple[RunOutput, ...]) -> DistributeError:
+    """Return the error of a build some of whose distributors failed."""
+    failed = [output for output in outputs if output.error]
+    details = "; ".join(f"{output.name} ({output.kind}): {output.error}" for output in failed)
+    return DistributeError(
+        f"Failed in distributing {len(failed)} images out of total {len(outputs)}: {details}",
+        target="properties.distribute",
+    )
+
+
+def last_run_message(error: VmwrightError, *, build_id: str, log: Path) -> str:
+    """Return what ``lastRunStatus.message`` says: the service's prefix, the cause, where the log is."""
+    if isinstance(error, BuildCanceledError | DistributeError | BuildTimeoutError):
+        return error.message
+    prefix = f"{STEP_FAILED} " if isinstance(error, StepError) else ""
+    return f"{prefix}{error.message}\nImage build log location: {log}. OperationId: {build_id}."
+
+
+RUN_STATES = {
+    "succeeded": RunState.SUCCEEDED,
+    "partiallySucceeded": RunState.PARTIALLY_SUCCEEDED,
+    "failed": RunState.FAILED,
+    "canceled": RunState.CANCELED,
+}
+
+
+def run_state(outcome: Outcome) -> RunState:
+    """Return Azure's run state of an outcome."""
+    return RUN_STATES[outcome]

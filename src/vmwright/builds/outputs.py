@@ -1,0 +1,49 @@
+"""What a build leaves: its run outputs, the files for its user, the record of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.artifacts import ArtifactStore
+from vmwright.builds.records import RunSubState
+from vmwright.distributors.distributor import Destinations, RunOutput
+from vmwright.distributors.kinds import distribute, export_formats
+from vmwright.images import ImageLibrary
+from vmwright.template.model import Vhd
+
+if TYPE_CHECKING:
+    from vmwright.builds.build import Build
+    from vmwright.distributors.distributor import FinishedImage
+
+DEFAULT_FORMAT = "vhd"
+
+
+async def distribute_all(build: Build, image: FinishedImage) -> tuple[RunOutput, ...]:
+    """Run the template's distributors, then write the formats that the user asked for besides.
+
+    What failed carries its error and undoes nothing of the rest.
+    """
+    build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
+    artifacts = ArtifactStore(build.settings.home, build.database)
+    destinations = Destinations(
+        store=artifacts,
+        library=ImageLibrary(build.database, artifacts),
+        files=build.request.out or build.settings.home / "artifacts" / "vhds",
+        users=build.request.out is not None,
+        ledger=build.ledger,
+        events=build.events,
+    )
+    made = await distribute(build.template.distribute, image, destinations)
+    for output in made:
+        build.records.distributed(output)
+    return made + await export_formats(_more_formats(build), build.request.name, image, destinations)
+
+
+def _more_formats(build: Build) -> tuple[str, ...]:
+    """Return the formats to write beside what the template distributes: ``--out`` never stays empty."""
+    if build.request.out is None:
+        return ()
+    has_vhd = any(isinstance(distributor, Vhd) for distributor in build.template.distribute)
+    if not build.request.formats and not has_vhd:
+        return (DEFAULT_FORMAT,)
+    return tuple(ending for ending in build.request.formats if not (has_vhd and ending == DEFAULT_FORMAT))

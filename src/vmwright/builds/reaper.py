@@ -1,0 +1,82 @@
+"""Removing what dead processes have left on this host: the ledger's rows whose owner is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import update
+
+from vmwright.builds.records import RunState
+from vmwright.disks import attach, mounts
+from vmwright.errors import VmwrightError
+from vmwright.machines import cgroup
+from vmwright.process import kill_marked
+from vmwright.state.resources import Ledger, Resource, ResourceKind, abandoned
+from vmwright.state.tables import BuildRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmwright.events import Events
+    from vmwright.state.database import Database
+
+
+async def reap(database: Database, events: Events) -> None:
+    """Remove what was left, the newest first, and record the builds that it belonged to as failed."""
+    left = abandoned(database)
+    if not left:
+        return
+    builds = sorted({resource.build_id for resource in left if resource.build_id})
+    events.note(f"Clearing up after {len(builds) or 'a'} interrupted build(s): {len(left)} resources")
+    for resource in left:
+        if resource.kind is ResourceKind.MOUNT:
+            await mounts.thaw(Path(resource.identity))
+    ledger = Ledger(database)
+    for resource in left:
+        try:
+            await remove(resource)
+        except (VmwrightError, OSError) as error:
+            events.warn(f"{resource.kind} {resource.identity} could not be removed: {error}")
+        else:
+            ledger.release(resource)
+    _end_interrupted(database, builds)
+
+
+async def remove(resource: Resource) -> None:
+    """Remove one resource of this host; does nothing where it is gone."""
+    match resource.kind:
+        case ResourceKind.PROCESS:
+            kill_marked(resource.identity)
+        case ResourceKind.MOUNT:
+            await mounts.unmount(Path(resource.identity))
+        case ResourceKind.LOOP:
+            await attach.detach(Path(resource.identity))
+        case ResourceKind.CGROUP:
+            await cgroup.remove(resource.identity)
+        case ResourceKind.PATH:
+            await asyncio.to_thread(_remove_path, Path(resource.identity))
+
+
+def _remove_path(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _end_interrupted(database: Database, builds: Iterable[str]) -> None:
+    with database.session() as session:
+        session.execute(
+            update(BuildRow)
+            .where(BuildRow.id.in_(builds), BuildRow.ended_at.is_(None))
+            .values(
+                run_state=RunState.FAILED,
+                run_sub_state=None,
+                message="The build was interrupted: its process is gone.",
+                ended_at=datetime.now(UTC),
+            )
+        )

@@ -1,0 +1,134 @@
+"""``vmwright boot``: an image in a throw-away virtual machine."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from vmwright.artifacts import ArtifactStore
+from vmwright.builds.reaper import reap
+from vmwright.cli.running import opened, run, shown_events
+from vmwright.disks.inspect import inspect
+from vmwright.disks.qemu_img import DiskFormat, sniff
+from vmwright.errors import TemplateError, UnsupportedError
+from vmwright.images import ImageLibrary
+from vmwright.machines.boot import boot_image
+from vmwright.machines.host import kvm_verdict, reason_against_vm
+from vmwright.machines.machine import Accelerator, MachineSpec
+from vmwright.machines.passt import LOOPBACK, Forward
+from vmwright.machines.sizes import fit, host_capacity
+from vmwright.state.resources import Ledger, ResourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmwright.events import Events
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+    from vmwright.template.model import Generation
+
+HTTP = 80
+USER = "vmwright"
+
+
+@dataclass(frozen=True, slots=True)
+class Bootable:
+    """A disk that can be booted."""
+
+    path: Path
+    format: DiskFormat
+    generation: Generation
+
+
+def boot(image: str, *, forwards: Sequence[str], page: str | None) -> None:
+    """Boot an image; stay until Ctrl-C, or print the page that it serves and end."""
+    asked = [_forward(text) for text in forwards]
+    if page is not None and not any(forward.guest_port == HTTP for forward in asked):
+        asked.append(Forward(0, HTTP))
+    with opened() as (settings, database):
+        with shown_events(as_json_lines=False) as events:
+            text = run(_boot(image, asked, page, settings=settings, database=database, events=events))
+        typer.echo(text, nl=False)
+
+
+def _forward(text: str) -> Forward:
+    host, colon, guest = text.rpartition(":")
+    if not guest.isdecimal() or (colon and not host.isdecimal()):
+        raise TemplateError(f"--forward {text}: not of the form [HOST:]GUEST", hint="--forward 8080:80")
+    return Forward(int(host or 0), int(guest))
+
+
+async def _boot(
+    image: str,
+    forwards: Sequence[Forward],
+    page: str | None,
+    *,
+    settings: Settings,
+    database: Database,
+    events: Events,
+) -> str:
+    """Return the page, or nothing once the user has ended the machine."""
+    if reason := reason_against_vm():
+        raise UnsupportedError(f"This host cannot run a virtual machine: {reason}", hint="vmwright doctor")
+    await reap(database, events)
+    ledger = Ledger(database)
+    name = f"vmwright-boot-{uuid.uuid4().hex[:8]}"
+    folder = settings.home / "boots" / name
+    with ledger.claimed(ResourceKind.PATH, folder):
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            disk = await _bootable(image, settings=settings, database=database, work=folder)
+            spec = await _spec(name, folder, disk, settings)
+            events.note(f"Booting {image}: {spec.accelerator}, {spec.cpus} vCPU, {spec.memory_mib} MiB")
+            async with boot_image(
+                disk.path, disk.format, spec=spec, ledger=ledger, events=events, forwards=forwards
+            ) as booted:
+                if page is not None:
+                    return await booted.page(HTTP, page)
+                events.note(f"It is up; log in with: {booted.ssh_command}")
+                for forward in booted.forwards:
+                    events.note(f"{LOOPBACK}:{forward.host_port} is the guest's port {forward.guest_port}")
+                events.note("Ctrl-C stops it and throws it away")
+                await asyncio.Event().wait()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return ""
+
+
+async def _bootable(image: str, *, settings: Settings, database: Database, work: Path) -> Bootable:
+    """Find what ``image`` names: a file, else an image by id or name.
+
+    :raises TemplateError: it names nothing.
+    """
+    file = Path(image)
+    if file.is_file():
+        facts = await inspect(file, work=work)
+        return Bootable(file.absolute(), sniff(file), facts.generation)
+    store = ArtifactStore(settings.home, database)
+    for record in ImageLibrary(database, store).list():
+        if image.lower() in {record.resource_id.lower(), record.name.lower()}:
+            return Bootable(store.get(record.digest).path, DiskFormat.QCOW2, record.generation)
+    raise TemplateError(
+        f"{image} is neither a disk file nor an image of this host",
+        hint="vmwright images lists what builds distributed",
+    )
+
+
+async def _spec(name: str, folder: Path, disk: Bootable, settings: Settings) -> MachineSpec:
+    sizing = fit("", host_capacity(), generation=disk.generation)
+    kvm = await kvm_verdict(settings)
+    return MachineSpec(
+        name=name,
+        folder=folder,
+        cpus=sizing.cpus,
+        memory_mib=sizing.memory_mib,
+        generation=disk.generation,
+        accelerator=Accelerator.KVM if kvm.usable else Accelerator.TCG,
+        user=USER,
+    )

@@ -1,0 +1,50 @@
+"""``vmwright check``: what is wrong with templates, offline."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import typer
+
+from vmwright.cli.running import fail
+from vmwright.cli.templates import print_problem, read_file, summary, values_of
+from vmwright.cli.words import print_json
+from vmwright.errors import TemplateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from vmwright.template import Reading
+
+
+def check(
+    templates: Sequence[Path], *, values: Sequence[str], api_version: str | None, as_json: bool
+) -> None:
+    """Check templates; exit 2 where one has an error."""
+    try:
+        given = values_of(values)
+        readings = [
+            (file, read_file(file, values=given, name=None, api_version=api_version, for_build=False))
+            for file in templates
+        ]
+    except TemplateError as error:
+        fail(error)
+    if as_json:
+        print_json([_document(file, reading) for file, reading in readings])
+    else:
+        for file, reading in readings:
+            for problem in reading.problems:
+                print_problem(file, problem)
+            typer.echo(f"{file}: {summary(reading.problems)}")
+    if any(reading.errors for _, reading in readings):
+        raise typer.Exit(TemplateError.exit_code)
+
+
+def _document(file: Path, reading: Reading) -> dict[str, object]:
+    return {
+        "file": str(file),
+        "valid": not reading.errors,
+        "problems": [dataclasses.asdict(problem) for problem in reading.problems],
+    }

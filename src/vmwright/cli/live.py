@@ -1,0 +1,175 @@
+"""Events on a terminal: what is done stays as lines, what runs is redrawn below them.
+
+The last lines of a running step, its elapsed time and the progress of long transfers are drawn in place,
+so that a glance tells what the build is doing; when a step ends they go away, unless it failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from vmwright.cli.words import duration, size
+from vmwright.events import (
+    BuildEnded,
+    BuildStarted,
+    Distributed,
+    Event,
+    Level,
+    Notice,
+    Outcome,
+    Output,
+    PhaseEnded,
+    PhaseStarted,
+    ProblemFound,
+    Progress,
+    StepEnded,
+    StepStarted,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import ConsoleOptions, RenderResult
+
+SHOWN_LINES = 6
+SEVERITY_STYLE = {"error": "bold red", "warning": "yellow", "note": "dim"}
+REDRAWS_PER_SECOND = 8
+
+
+class LiveTerminal:
+    """A reader of the event stream that draws it on a terminal; a context manager that ends the drawing."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self._lines: deque[str] = deque(maxlen=SHOWN_LINES)
+        self._running = ""
+        self._since = time.monotonic()
+        self._progress: Progress | None = None
+        self._spinner = Spinner("dots")
+        self._live = Live(self, console=self.console, transient=True, refresh_per_second=REDRAWS_PER_SECOND)
+
+    def __enter__(self) -> LiveTerminal:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        self._show(event)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw what runs: spinner, elapsed time, progress, last lines."""
+        if not self._running:
+            return
+        head = Table.grid(padding=(0, 1))
+        head.add_row(self._spinner, Text(self._running, style="bold"), Text(self._elapsed(), style="dim"))
+        parts: list[Table | Text] = [head]
+        if self._progress is not None:
+            parts.append(_bar(self._progress))
+        width = max(options.max_width - 4, 20)
+        parts.extend(Text(f"    {line[:width]}", style="dim", no_wrap=True) for line in self._lines)
+        yield Group(*parts)
+
+    def _elapsed(self) -> str:
+        return duration(time.monotonic() - self._since)
+
+    def _begin(self, what: str) -> None:
+        self._running, self._since, self._progress = what, time.monotonic(), None
+        self._lines.clear()
+
+    def _keep(self, mark: str, style: str, text: str, detail: str = "") -> None:
+        self.console.print(
+            Text.assemble((f"{mark} ", style), text, (f"  {detail}" if detail else "", "dim")),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    @singledispatchmethod
+    def _show(self, event: Event) -> None:
+        """Events without a picture of their own are left out."""
+
+    @_show.register
+    def _(self, event: BuildStarted) -> None:
+        self._keep("•", "bold", f"{event.template}", f"build {event.build}")
+
+    @_show.register
+    def _(self, event: PhaseStarted) -> None:
+        self._begin(f"{event.phase}: {event.detail}" if event.detail else event.phase)
+
+    @_show.register
+    def _(self, event: PhaseEnded) -> None:
+        self._keep(
+            "✓",
+            "green",
+            self._running if event.phase in self._running else event.phase,
+            duration(event.seconds),
+        )
+        self._begin("")
+
+    @_show.register
+    def _(self, event: StepStarted) -> None:
+        self._begin(f"step {event.number}/{event.total} {event.name} ({event.kind})")
+
+    @_show.register
+    def _(self, event: Output) -> None:
+        self._lines.append(event.line)
+
+    @_show.register
+    def _(self, event: Progress) -> None:
+        self._progress = None if event.total and event.done >= event.total else event
+
+    @_show.register
+    def _(self, event: StepEnded) -> None:
+        ok = event.outcome is Outcome.SUCCEEDED
+        if not ok:
+            for line in self._lines:
+                self.console.print(Text(f"    {line}", style="dim"))
+        self._keep("✓" if ok else "✗", "green" if ok else "bold red", self._running, duration(event.seconds))
+        self._begin("")
+
+    @_show.register
+    def _(self, event: Notice) -> None:
+        warning = event.level is Level.WARNING
+        self._keep("!" if warning else "·", "yellow" if warning else "dim", event.message)
+
+    @_show.register
+    def _(self, event: ProblemFound) -> None:
+        where = f"line {event.line}, {event.path}"
+        self._keep(event.severity, SEVERITY_STYLE.get(event.severity, ""), event.message, where)
+
+    @_show.register
+    def _(self, event: Distributed) -> None:
+        ok = event.outcome is Outcome.SUCCEEDED
+        text = f"{event.kind} {event.run_output}"
+        self._keep(
+            "✓" if ok else "✗", "green" if ok else "bold red", text, event.artifact if ok else event.error
+        )
+
+    @_show.register(BuildEnded)
+    def _(self, _event: BuildEnded) -> None:
+        self._begin("")
+
+
+def _bar(progress: Progress) -> Table:
+    row = Table.grid(padding=(0, 1))
+    done = size(progress.done)
+    if progress.total:
+        bar = ProgressBar(total=progress.total, completed=progress.done, width=32)
+        row.add_row("   ", Text(progress.what), bar, Text(f"{done} of {size(progress.total)}", style="dim"))
+    else:
+        row.add_row("   ", Text(progress.what), Text(done, style="dim"))
+    return row

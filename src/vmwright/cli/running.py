@@ -1,0 +1,109 @@
+"""How a command runs: one event loop, Ctrl-C and SIGTERM as an orderly cancel, errors as a message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import typer
+
+from vmwright.errors import BuildCanceledError, VmwrightError
+from vmwright.events import Events, as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from vmwright.events import Event
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Result = TypeVar("Result")
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's work to its end.
+
+    The first Ctrl-C or SIGTERM cancels it, so that all it made is removed; further ones only say that this
+    is under way. An error ends the program with its message and exit code.
+    """
+    try:
+        return asyncio.run(_cancelled_by_signals(work))
+    except asyncio.CancelledError:
+        fail(BuildCanceledError("Cancelled"))
+    except VmwrightError as error:
+        fail(error)
+
+
+async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def cancel() -> None:
+        nonlocal asked
+        print("cancelling: clearing up ..." if not asked else "still clearing up ...", file=sys.stderr)
+        if not asked:
+            task.cancel()
+        asked = True
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, cancel)
+    return await task
+
+
+def fail(error: VmwrightError) -> NoReturn:
+    """Print an error and end the program with its exit code."""
+    print_error(error)
+    raise typer.Exit(error.exit_code)
+
+
+def print_error(error: VmwrightError) -> None:
+    """Print an error as ``error:`` and ``hint:``, on standard error."""
+    where = f"{error.target}: " if error.target and error.target not in error.message else ""
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(f"{where}{error.message}", err=True)
+    if error.hint:
+        typer.secho("hint: ", fg="cyan", nl=False, err=True)
+        typer.echo(error.hint, err=True)
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[tuple[Settings, Database]]:
+    """Give the configuration and the open database; an error ends the program with its message."""
+    from vmwright.settings import load
+    from vmwright.state.database import open_database
+
+    try:
+        settings = load()
+        database = open_database(settings.home)
+        try:
+            yield settings, database
+        finally:
+            database.close()
+    except VmwrightError as error:
+        fail(error)
+
+
+@contextlib.contextmanager
+def shown_events(*, as_json_lines: bool) -> Iterator[Events]:
+    """Return a stream of events that is shown as JSON, live on a terminal, or as plain lines elsewhere."""
+    if as_json_lines:
+        yield Events(_print_json)
+    elif sys.stdout.isatty():
+        from vmwright.cli.live import LiveTerminal
+
+        with LiveTerminal() as terminal:
+            yield Events(terminal)
+    else:
+        from vmwright.cli.plain import PlainLines
+
+        yield Events(PlainLines())
+
+
+def _print_json(event: Event) -> None:
+    print(as_json(event), flush=True)

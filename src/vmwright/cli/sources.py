@@ -1,0 +1,90 @@
+"""``vmwright sources``: the catalogue behind PlatformImage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from vmwright.artifacts import ArtifactStore
+from vmwright.builds.inputs import source_context
+from vmwright.builds.reaper import reap
+from vmwright.cli.running import opened, run, shown_events
+from vmwright.cli.words import age, print_json, size, table
+from vmwright.sources import adding, builtin
+from vmwright.sources.catalogue import Catalogue
+from vmwright.sources.urn import parse
+from vmwright.state.resources import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from vmwright.sources.catalogue import CatalogueEntry
+    from vmwright.sources.context import SourceContext
+
+
+def list_sources(*, as_json: bool) -> None:
+    """List the catalogue, newest first, with what this host can make by itself."""
+    with opened() as (settings, database):
+        entries = Catalogue(database, ArtifactStore(settings.home, database)).list()
+    if as_json:
+        print_json([_document(entry) for entry in entries])
+        return
+    rows = [_row(entry) for entry in entries]
+    rows += [
+        (str(known), "-", "-", "-", "-", "built in: made at its first use, or by sources pull")
+        for known in builtin.SOURCES
+        if not any(entry.urn.is_same_family(known) for entry in entries)
+    ]
+    table(("SOURCE", "OS", "GEN", "SIZE", "AGE", "ORIGIN"), rows)
+
+
+def add(urn: str, origin: str, *, sha256: str | None) -> None:
+    """Add a disk to the catalogue under a name."""
+    _change(lambda context: adding.add(urn, origin, context, sha256=sha256), "added")
+
+
+def pull(urn: str) -> None:
+    """Make a built-in source anew."""
+    _change(lambda context: builtin.pull(parse(urn), context), "pulled")
+
+
+def remove(urn: str) -> None:
+    """Remove an entry from the catalogue, and its disk where nothing else uses it."""
+
+    async def work(context: SourceContext) -> CatalogueEntry:
+        return context.catalogue.remove(parse(urn))
+
+    _change(work, "removed")
+
+
+def _change(work: Callable[[SourceContext], Awaitable[CatalogueEntry]], done: str) -> None:
+    with opened() as (settings, database), shown_events(as_json_lines=False) as events:
+
+        async def change() -> CatalogueEntry:
+            await reap(database, events)
+            context = source_context(settings, database, events=events, ledger=Ledger(database))
+            return await work(context)
+
+        entry = run(change())
+    typer.echo(f"{done} {entry.urn}: {entry.facts.os_name}, generation {entry.facts.generation}")
+
+
+def _row(entry: CatalogueEntry) -> tuple[str, ...]:
+    facts = entry.facts
+    old = age(datetime.now(UTC) - entry.added_at)
+    return (str(entry.urn), facts.os_name, facts.generation, size(facts.size_bytes), old, entry.origin)
+
+
+def _document(entry: CatalogueEntry) -> dict[str, object]:
+    return {
+        "id": str(entry.urn),
+        "osType": entry.facts.os_type,
+        "osName": entry.facts.os_name,
+        "generation": entry.facts.generation,
+        "sizeBytes": entry.facts.size_bytes,
+        "sha256": entry.digest,
+        "origin": entry.origin,
+        "addedAt": entry.added_at.isoformat(),
+    }

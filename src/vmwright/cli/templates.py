@@ -1,0 +1,73 @@
+"""Reading templates for a command: the file, the values of ``--set``, how problems are printed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import typer
+
+from vmwright.errors import TemplateError
+from vmwright.template import Problem, Reading, Severity, read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
+# What Azure does not take in a template's name (reference §1) becomes a hyphen.
+UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
+LONGEST_NAME = 64
+OWN_RULE = "vmwright"
+
+
+def template_name(file: Path) -> str:
+    """Return the name that a template has by its file."""
+    return UNNAMED.sub("-", file.stem).strip("-")[:LONGEST_NAME] or "template"
+
+
+def values_of(settings: Sequence[str]) -> dict[str, str]:
+    """Return what ``--set NAME=VALUE`` gives.
+
+    :raises TemplateError: one is not of that form.
+    """
+    pairs = [setting.partition("=") for setting in settings]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise TemplateError(f"--set {name}: not of the form NAME=VALUE", hint="--set region=westus2")
+    return {name.strip("<>"): value for name, _, value in pairs}
+
+
+def read_file(
+    file: Path, *, values: dict[str, str], name: str | None, api_version: str | None = None, for_build: bool
+) -> Reading:
+    """Read and check a template's file.
+
+    :raises TemplateError: the file cannot be read.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise TemplateError(f"{file} cannot be read: {error.strerror}", target=str(file)) from None
+    return read(
+        data, api_version=api_version, values=values, name=name or template_name(file), for_build=for_build
+    )
+
+
+def print_problem(file: Path, problem: Problem, *, err: bool = False) -> None:
+    """Print a problem as compilers do (``file:line:column: error[code] path: ...``), then what to write."""
+    place = f"{file}:{problem.line}:{problem.column}" if problem.line else str(file)
+    typer.echo(f"{place}: ", nl=False, err=err)
+    typer.secho(f"{problem.severity}[{problem.code}]", fg=COLORS[problem.severity], nl=False, err=err)
+    typer.echo(f" {problem.path}: {problem.message}" if problem.path else f" {problem.message}", err=err)
+    if problem.hint:
+        typer.echo(f"    write: {problem.hint}", err=err)
+    if problem.source not in {"", OWN_RULE}:
+        typer.secho(f"    rule: {problem.source}", dim=True, err=err)
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """Return ``2 errors, 1 warning``, or ``no problems``."""
+    counts = [(sum(one.severity is kind for one in problems), kind.value) for kind in Severity]
+    said = [f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count]
+    return ", ".join(said) or "no problems"

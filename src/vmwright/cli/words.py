@@ -1,0 +1,59 @@
+"""How the command line writes: durations, sizes, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+
+KIB = 1024
+MINUTES_OF_TWO_HOURS = 120
+HOURS_OF_TWO_DAYS = 48
+
+
+def duration(seconds: float) -> str:
+    """Return ``0.4 s``, ``12 s``, ``3 min 05 s`` or ``1 h 02 min``."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes with a binary unit: ``512 B``, ``1.5 KiB``, ``4.0 GiB``."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < KIB:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= KIB
+    return f"{value:.1f} TiB"
+
+
+def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print rows as aligned columns, plain, so that they can be cut and grepped."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_json(value: object) -> None:
+    """Print a document as indented JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def age(time: timedelta) -> str:
+    """Return ``3 min``, ``5 h`` or ``12 days``."""
+    minutes = int(time.total_seconds()) // 60
+    if minutes < MINUTES_OF_TWO_HOURS:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < HOURS_OF_TWO_DAYS else f"{hours // 24} days"

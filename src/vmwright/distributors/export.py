@@ -1,0 +1,34 @@
+"""Writing a finished image as one file: VHD, qcow2 or raw, with its SHA-256 beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.artifacts.publish import Published, publish
+from vmwright.disks import qemu_img
+from vmwright.disks.qemu_img import DiskFormat
+from vmwright.events import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.distributors.distributor import Destinations, FinishedImage
+
+# What people call a format, which is also the ending of its files.
+FORMATS = {"vhd": DiskFormat.VHD, "qcow2": DiskFormat.QCOW2, "raw": DiskFormat.RAW}
+
+
+async def export(image: FinishedImage, name: str, ending: str, destinations: Destinations) -> Published:
+    """Write the image as ``name.ending`` into the folder for files; it is whole when its name appears.
+
+    :raises DistributeError: the folder cannot be written, or the disk is full.
+    """
+    file = destinations.files / f"{name}.{ending}"
+
+    def progress(done: int, total: int) -> None:
+        destinations.events.say(Progress(what=file.name, done=done, total=total))
+
+    async def write(part: Path) -> None:
+        await qemu_img.convert(image.disk, part, to=FORMATS[ending], on_progress=progress)
+
+    return await publish(write, file, ledger=destinations.ledger)

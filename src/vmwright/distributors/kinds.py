@@ -1,0 +1,89 @@
+"""The kinds of distributors that this version knows: a new one is one module and one case here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.distributors import managed_image, vhd
+from vmwright.distributors.distributor import RunOutput
+from vmwright.distributors.export import export
+from vmwright.errors import UnsupportedError, VmwrightError
+from vmwright.events import Distributed, Outcome
+from vmwright.template.model import Distributor, ManagedImage, Vhd
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from vmwright.distributors.distributor import Destinations, FinishedImage
+
+FILE = "File"
+
+
+async def distribute(
+    distributors: tuple[Distributor, ...], image: FinishedImage, destinations: Destinations
+) -> tuple[RunOutput, ...]:
+    """Distribute an image, one distributor after the other; one that fails does not undo the others."""
+    return tuple(
+        [
+            await _attempt(
+                _one(distributor, image, destinations),
+                name=distributor.run_output_name,
+                kind=distributor.kind,
+                destinations=destinations,
+            )
+            for distributor in distributors
+        ]
+    )
+
+
+async def export_formats(
+    endings: tuple[str, ...], name: str, image: FinishedImage, destinations: Destinations
+) -> tuple[RunOutput, ...]:
+    """Write the image as further files; each is reported as a distributor's output is."""
+    return tuple(
+        [
+            await _attempt(
+                _file(name, ending, image, destinations),
+                name=f"{name}.{ending}",
+                kind=FILE,
+                destinations=destinations,
+            )
+            for ending in endings
+        ]
+    )
+
+
+async def _attempt(
+    work: Awaitable[RunOutput], *, name: str, kind: str, destinations: Destinations
+) -> RunOutput:
+    try:
+        output = await work
+    except (VmwrightError, OSError) as error:
+        output = RunOutput(name=name, kind=kind, error=str(error))
+    destinations.events.say(
+        Distributed(
+            run_output=output.name,
+            kind=output.kind,
+            outcome=Outcome.FAILED if output.error else Outcome.SUCCEEDED,
+            artifact=output.artifact,
+            error=output.error,
+        )
+    )
+    return output
+
+
+async def _one(distributor: Distributor, image: FinishedImage, destinations: Destinations) -> RunOutput:
+    match distributor:
+        case Vhd():
+            return await vhd.distribute(distributor, image, destinations)
+        case ManagedImage():
+            return await managed_image.distribute(distributor, image, destinations)
+        case _:
+            raise UnsupportedError(
+                f"{distributor.kind} distributors are not built yet", target=distributor.path
+            )
+
+
+async def _file(name: str, ending: str, image: FinishedImage, destinations: Destinations) -> RunOutput:
+    written = await export(image, name, ending, destinations)
+    return RunOutput(name=f"{name}.{ending}", kind=FILE, artifact_uri=written.path.as_uri())

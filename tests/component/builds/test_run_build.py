@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.component.builds.conftest import shell, template
+from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport, ended
+from vmwright.builds import generalize
+from vmwright.builds.build import BuildRequest, BuildResult
+from vmwright.builds.records import RunState, find_run
+from vmwright.builds.run import run_build
+from vmwright.disks.vhd import verify_fixed_vhd
+from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
+from vmwright.events import (
+    Events,
+    Level,
+    Notice,
+    Outcome,
+    Output,
+    Phase,
+    PhaseStarted,
+    StepEnded,
+    StepStarted,
+)
+from vmwright.guests.transport import Ended
+from vmwright.settings import Settings
+from vmwright.state.database import Database
+from vmwright.state.tables import LayerRow, ResourceRow, RunOutputRow, StepRow
+from vmwright.template.model import Customizer, Template, Vhd
+
+PHASES = [Phase.SOURCE, Phase.FETCH, Phase.MACHINE, Phase.CUSTOMIZE, Phase.GENERALIZE, Phase.DISTRIBUTE]
+SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
+
+
+class Bench:
+    def __init__(self, settings: Settings, database: Database, events: Events, out: Path) -> None:
+        self.settings, self.database, self.events, self.out = settings, database, events, out
+
+    async def build(
+        self, *customize: Customizer, distribute: tuple[Vhd, ...] | None = None, formats: tuple[str, ...] = ()
+    ) -> BuildResult:
+        request = BuildRequest(
+            template=template(*customize, distribute=distribute), name="test", out=self.out, formats=formats
+        )
+        return await run_build(request, settings=self.settings, database=self.database, events=self.events)
+
+    def rows(self, table: type[Any]) -> list[Any]:
+        with self.database.session() as session:
+            return list(session.query(table).all())
+
+    def nothing_is_left(self) -> bool:
+        builds = self.settings.home / "builds"
+        return not (self.rows(ResourceRow) or self.rows(LayerRow) or list(builds.glob("*/layers")))
+
+
+@pytest.fixture
+def bench(
+    settings: Settings, database: Database, events: Events, tmp_path: Path, machine: ScriptedMachine
+) -> Bench:
+    (tmp_path / "out").mkdir()
+    return Bench(settings, database, events, tmp_path / "out")
+
+
+async def test_a_build_goes_through_its_phases_and_leaves_its_outputs(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    result = await bench.build(shell(1), shell(2), formats=("qcow2", "vhd"))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
+    assert [event.phase for event in recorder.of(PhaseStarted)] == PHASES
+    assert machine.told == [
+        *("start 000.qcow2", "checkpoint 001.qcow2", "checkpoint 002.qcow2", "power off", "destroy")
+    ]
+    assert sorted(path.name for path in bench.out.iterdir()) == ["SHA256SUMS", "out.vhd", "test.qcow2"]
+    verify_fixed_vhd(bench.out / "out.vhd")
+    run = find_run(bench.database, result.id)
+    assert run.run_state is RunState.SUCCEEDED
+    assert run.run_sub_state is None
+    assert [output.artifact_uri for output in run.outputs] == [(bench.out / "out.vhd").as_uri()]
+    assert bench.nothing_is_left()
+
+
+async def test_a_layer_is_recorded_before_the_next_step_runs(bench: Bench, machine: ScriptedMachine) -> None:
+    seen: list[int] = []
+
+    def look(_: ScriptedTransport) -> Ended:
+        seen.append(len(bench.rows(LayerRow)))
+        return Ended(0)
+
+    machine.transport.answers[SCRIPT] = look
+    await bench.build(shell(1), shell(2), shell(3))
+    assert seen == [0, 1, 2]
+
+
+async def test_the_first_failure_stops_the_build_and_is_named(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    codes = iter([0, 3])
+    machine.transport.answers[SCRIPT] = lambda _: Ended(next(codes), b"installing\n", b"no such package\n")
+    result = await bench.build(shell(1), shell(2), shell(3))
+    assert isinstance(result.error, StepError)
+    assert (result.outcome, result.error.exit_code) == (Outcome.FAILED, 1)
+    assert result.error.target == "properties.customize[1]"
+    message = result.error.message.splitlines()
+    assert message[0] == (
+        "Step 2 of 3 'step2' (Shell) failed: Script exited with non-zero exit status: 3. "
+        "Allowed exit codes are: [0]"
+    )
+    assert [line.strip() for line in message[1:]] == ["installing", "no such package"]
+    ends = [(event.number, event.outcome, event.exit_code) for event in recorder.of(StepEnded)]
+    assert ends == [(1, Outcome.SUCCEEDED, 0), (2, Outcome.FAILED, 3)]
+    assert [(row.number, row.state, row.exit_code) for row in bench.rows(StepRow)] == [
+        (1, "Succeeded", 0),
+        (2, "Failed", 3),
+    ]
+    assert machine.told[-1] == "destroy"
+    assert list(bench.out.iterdir()) == []
+    assert bench.nothing_is_left()
+
+
+async def test_the_records_message_begins_as_the_services(bench: Bench, machine: ScriptedMachine) -> None:
+    machine.transport.answers[SCRIPT] = ended(1)
+    result = await bench.build(shell(1))
+    message = find_run(bench.database, result.id).message
+    assert message.startswith(
+        "During the image build a failure has occurred. Please review the build log to identify which "
+        "build/customization step failed. Step 1 of 1 'step1' (Shell) failed"
+    )
+    assert message.endswith(f"Image build log location: {result.log}. OperationId: {result.id}.")
+
+
+async def test_the_log_has_the_services_lines(bench: Bench, machine: ScriptedMachine) -> None:
+    machine.transport.answers[SCRIPT] = ended(2, b"to stdout\n", b"to stderr\n")
+    result = await bench.build(shell(1))
+    prefix = f"[{result.id}] PACKER "
+    lines = [line.removeprefix(prefix) for line in result.log.read_text().splitlines()]
+    assert all(line.startswith(("OUT", "ERR 2")) for line in lines)
+    assert "OUT     azure-arm: to stdout" in lines
+    assert "OUT ==> azure-arm: to stderr" in lines
+    telemetry = [line.partition("(telemetry) ")[2] for line in lines if "(telemetry)" in line]
+    assert telemetry == ["Starting provisioner shell", "ending shell", "Finalizing."]
+    assert lines[-1] == "OUT ==> Builds finished but no artifacts were created."
+    assert any(line.startswith("OUT Build 'azure-arm' errored after") for line in lines)
+
+
+async def test_a_step_may_restart_the_guest(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    machine.transport.answers[SCRIPT] = ended(None)
+    machine.restarts = [True, True]
+    result = await bench.build(shell(1), shell(2))
+    assert result.outcome is Outcome.SUCCEEDED
+    assert [event.outcome for event in recorder.of(StepEnded)] == [Outcome.SUCCEEDED] * 2
+    assert not [event for event in recorder.of(Notice) if event.level is Level.WARNING]
+
+
+async def test_a_restart_keeps_the_deprovisioning_script_of_a_customizer(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    def override(transport: ScriptedTransport) -> Ended:
+        if generalize.SCRIPT in transport.files and len(recorder.of(StepStarted)) == 1:
+            transport.files[generalize.SCRIPT] = b"#!/bin/sh\necho mine\n"
+        return Ended(0)
+
+    machine.transport.answers[SCRIPT] = override
+    machine.restarts = [False, True]
+    assert (await bench.build(shell(1), shell(2))).outcome is Outcome.SUCCEEDED
+    assert "echo mine" in [event.line for event in recorder.of(Output)]
+
+
+async def test_a_lost_connection_without_a_restart_fails(bench: Bench, machine: ScriptedMachine) -> None:
+    machine.transport.answers[SCRIPT] = ended(None)
+    result = await bench.build(shell(1))
+    assert result.error is not None
+    assert "the connection to the guest was lost" in result.error.message
+
+
+async def test_a_failing_script_that_restarts_still_fails(bench: Bench, machine: ScriptedMachine) -> None:
+    machine.transport.answers[SCRIPT] = ended(5)
+    machine.restarts = [True]
+    assert (await bench.build(shell(1))).outcome is Outcome.FAILED
+
+
+async def test_time_out_names_what_was_running(
+    bench: Bench, machine: ScriptedMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forever(*_: object, **__: object) -> Ended:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(Template, "timeout_seconds", 0.5)
+    monkeypatch.setattr(machine, "settle", forever)
+    result = await bench.build(shell(1))
+    assert isinstance(result.error, BuildTimeoutError)
+    assert result.error.message.startswith(
+        "Failed while waiting for packerizer: Timeout waiting for microservice to complete: "
+        "'context deadline exceeded'"
+    )
+    assert result.error.message.endswith("was over during step 1 of 1 'step1' (Shell)")
+    assert machine.told[-1] == "destroy"
+    assert bench.nothing_is_left()
+
+
+@pytest.mark.parametrize("phase", PHASES)
+async def test_a_cancel_in_any_phase_leaves_nothing(bench: Bench, events: Events, phase: Phase) -> None:
+    task: asyncio.Task[BuildResult]
+
+    def cancel(event: object) -> None:
+        if isinstance(event, PhaseStarted) and event.phase is phase:
+            task.cancel()
+
+    events.subscribe(cancel)
+    task = asyncio.ensure_future(bench.build(shell(1)))
+    result = await task
+    assert isinstance(result.error, BuildCanceledError)
+    assert (result.outcome, result.error.exit_code) == (Outcome.CANCELED, 130)
+    assert find_run(bench.database, result.id).run_state is RunState.CANCELED
+    assert list(bench.out.iterdir()) == []
+    assert bench.nothing_is_left()
+
+
+async def test_one_distributor_that_fails_does_not_undo_the_other(bench: Bench) -> None:
+    (bench.out / "second.vhd").mkdir()
+    both = (Vhd(path="d[0]", run_output_name="first"), Vhd(path="d[1]", run_output_name="second"))
+    result = await bench.build(distribute=both)
+    assert isinstance(result.error, DistributeError)
+    assert (result.outcome, result.error.exit_code) == (Outcome.PARTIALLY_SUCCEEDED, 1)
+    assert result.error.message.startswith("Failed in distributing 1 images out of total 2: second (VHD)")
+    states = {row.name: row.provisioning_state for row in bench.rows(RunOutputRow)}
+    assert states == {"first": "Succeeded", "second": "Failed"}
+    verify_fixed_vhd(bench.out / "first.vhd")
+    assert sorted(path.name for path in bench.out.iterdir()) == ["SHA256SUMS", "first.vhd", "second.vhd"]
+    assert bench.nothing_is_left()
+
+
+async def test_a_deprovisioning_script_that_fails_fails_the_build(
+    bench: Bench, machine: ScriptedMachine
+) -> None:
+    machine.transport.answers[f"^{generalize.SCRIPT}$"] = ended(4, b"", b"waagent: broken\n")
+    result = await bench.build()
+    assert result.error is not None
+    assert "The deprovisioning script failed with exit code 4:\nwaagent: broken" in result.error.message
+
+
+async def test_an_image_without_an_agent_gets_the_equivalent_and_a_warning(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    machine.transport.answers["command -v waagent"] = ended(1)
+    assert (await bench.build()).outcome is Outcome.SUCCEEDED
+    warnings = [event.message for event in recorder.of(Notice) if event.level is Level.WARNING]
+    assert ["no waagent" in warning for warning in warnings] == [True]
+    assert any("ssh_host" in event.line for event in recorder.of(Output))
+
+
+async def test_a_deleted_deprovisioning_script_is_warned_of_in_the_services_words(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    def delete(transport: ScriptedTransport) -> Ended:
+        transport.files.pop(generalize.SCRIPT)
+        return Ended(0)
+
+    machine.transport.answers[SCRIPT] = delete
+    assert (await bench.build(shell(1))).outcome is Outcome.SUCCEEDED
+    warnings = [event.message for event in recorder.of(Notice) if event.level is Level.WARNING]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Deprovisioning script [/tmp/DeprovisioningScript.sh] could not be found.")
+
+
+async def test_a_defect_is_recorded_and_not_hidden(bench: Bench, machine: ScriptedMachine) -> None:
+    def defect(_: ScriptedTransport) -> Ended:
+        raise ZeroDivisionError
+
+    machine.transport.answers[SCRIPT] = defect
+    with pytest.raises(ZeroDivisionError):
+        await bench.build(shell(1))
+    run = find_run(bench.database, "test")
+    assert (run.run_state, run.message.splitlines()[0]) == (RunState.FAILED, "Internal error occurred.")
+    assert bench.nothing_is_left()

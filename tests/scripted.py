@@ -1,0 +1,130 @@
+"""A scripted guest and machine: what the component ring puts behind the seams of guests/ and machines/."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from vmwright.disks.qemu_img import DiskFormat, create_overlay
+from vmwright.errors import MachineError
+from vmwright.events import Event, Stream
+from vmwright.guests.linux import LinuxGuest
+from vmwright.guests.transport import Ended, OutputSink, ProgressSink
+from vmwright.machines.machine import MachineKind
+
+Kind = TypeVar("Kind", bound=Event)
+Script = Callable[["ScriptedTransport"], Ended]
+
+
+@dataclass
+class ScriptedTransport:
+    """A guest with a few real commands over a dict of files; other commands answer as the test says."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, Script] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    async def execute(
+        self,
+        command: str,
+        *,
+        as_root: bool = False,
+        stdin: bytes = b"",
+        sink: OutputSink | None = None,
+        timeout: float | None = None,
+    ) -> Ended:
+        self.said.append(f"# {command}" if as_root else f"$ {command}")
+        ended = self._answer(command)
+        if sink is None:
+            return ended
+        sink(Stream.STDOUT, ended.stdout)
+        sink(Stream.STDERR, ended.stderr)
+        return Ended(ended.exit_code)
+
+    async def put(
+        self, source: Path, destination: str, *, mode: int, progress: ProgressSink | None = None
+    ) -> None:
+        if not destination.startswith("/tmp/"):
+            raise MachineError(f"The guest refused {destination}: Permission denied")
+        self.files[destination] = source.read_bytes()
+        self.modes[destination] = mode
+        if progress:
+            progress(len(self.files[destination]), len(self.files[destination]))
+
+    async def close(self) -> None:
+        self.said.append("closed")
+
+    def _answer(self, command: str) -> Ended:
+        for pattern, script in self.answers.items():
+            if re.search(pattern, command):
+                return script(self)
+        match shlex.split(command):
+            case ["cat", path]:
+                known = path in self.files
+                return Ended(0 if known else 1, self.files.get(path, b""))
+            case ["rm", "-f", *paths]:
+                for path in paths:
+                    self.files.pop(path, None)
+        return Ended(0)
+
+
+@dataclass
+class ScriptedMachine:
+    """A machine that records what it is told; ``restarts`` tells how each ``settle`` ends."""
+
+    transport: ScriptedTransport = field(default_factory=ScriptedTransport)
+    restarts: list[bool] = field(default_factory=list)
+    changed: tuple[str, ...] = ()
+    told: list[str] = field(default_factory=list)
+    kind: MachineKind = MachineKind.CONTAINER
+    disk: Path = Path()
+
+    async def start(self, disk: Path) -> LinuxGuest:
+        self.told.append(f"start {disk.name}")
+        self.disk = disk
+        return LinuxGuest(self.transport, "packer")
+
+    async def settle(self, *, timeout: float) -> bool:
+        restarted = self.restarts.pop(0) if self.restarts else False
+        if restarted:
+            self.transport.files = {
+                path: data for path, data in self.transport.files.items() if not path.startswith("/tmp/")
+            }
+        return restarted
+
+    async def checkpoint(self, layer: Path) -> None:
+        self.told.append(f"checkpoint {layer.name}")
+        await create_overlay(layer, backing=self.disk, backing_format=DiskFormat.QCOW2)
+        self.disk = layer
+
+    async def changed_boot_files(self) -> tuple[str, ...]:
+        return self.changed
+
+    async def power_off(self) -> None:
+        self.told.append("power off")
+
+    async def destroy(self) -> None:
+        self.told.append("destroy")
+
+
+def ended(code: int | None, stdout: bytes = b"", stderr: bytes = b"") -> Script:
+    """An answer that does not look at the guest."""
+    return lambda _: Ended(code, stdout, stderr)
+
+
+@dataclass
+class Recorder:
+    """A reader of the event stream that keeps everything."""
+
+    seen: list[Event] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.seen.append(event)
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        return [event for event in self.seen if isinstance(event, kind)]
