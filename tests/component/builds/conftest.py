@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripted import Recorder, ScriptedMachine
-from vmwright.builds import pipeline
+from vmwright.builds import inputs, pipeline
 from vmwright.builds.build import Build, BuildRequest
 from vmwright.builds.records import BuildRecords
 from vmwright.disks.qemu_img import DiskFormat
@@ -116,5 +116,5 @@ def machine(monkeypatch: pytest.MonkeyPatch, base: BaseDisk) -> ScriptedMachine:
         return base
 
     monkeypatch.setattr(pipeline, "machine_for", machine_for)
-    monkeypatch.setattr(pipeline.inputs, "find_source", find_source)
+    monkeypatch.setattr(inputs, "find_source", find_source)
     return machine
