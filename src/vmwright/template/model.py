@@ -157,7 +157,7 @@ class ManagedImage:
     run_output_name: str
     image_id: str
     location: str
-    artifact_tags: Mapping[str, str] = NO_TAGS
+    artifact_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ class SharedImage:
     replication_regions: tuple[str, ...] = ()
     exclude_from_latest: bool = False
     storage_account_type: str | None = None
-    artifact_tags: Mapping[str, str] = NO_TAGS
+    artifact_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Vhd:
     kind = "VHD"
     path: str
     run_output_name: str
-    artifact_tags: Mapping[str, str] = NO_TAGS
+    artifact_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 Distributor = ManagedImage | SharedImage | Vhd
@@ -208,7 +208,7 @@ class Template:
     vm_profile: VmProfile = field(default_factory=VmProfile)
     build_timeout_in_minutes: int = 0
     identities: tuple[str, ...] = ()
-    tags: Mapping[str, str] = NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     name: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

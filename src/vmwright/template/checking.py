@@ -1,0 +1,174 @@
+"""The rules over a whole template that the contract's shapes cannot say (reference §5.3, §4, §11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.template.catalogue import Rule
+from vmwright.template.checking_customizers import check_customizers
+from vmwright.template.contract import reaches
+from vmwright.template.problems import Severity
+from vmwright.template.shapes import REGIONS_2020, REGIONS_LATER
+from vmwright.template.wording import azure_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vmwright.template.checked import Checked
+    from vmwright.template.problems import Problem
+
+RESOURCE_TYPE = "Microsoft.VirtualMachineImages/imageTemplates"
+SHORTEST_TIMEOUT = 6
+WINDOWS_TIMEOUT = 60
+WINDOWS_ONLY = frozenset({"WindowsRestart", "WindowsUpdate"})
+
+
+def check(template: Checked, version: str) -> Iterator[Problem]:
+    """Give what the rules find in a template that was read under ``version``."""
+    yield from _envelope(template, version)
+    yield from _identity(template, version)
+    properties = template.part("properties")
+    if properties is None:
+        return
+    yield from _timeout(properties)
+    if source := properties.part("source"):
+        yield from _source(source, version)
+    yield from check_customizers(properties.parts("customize"))
+    yield from _distribute(properties, version)
+
+
+def region_name(text: str) -> str:
+    """Return a region as the API writes it: "West US 2" -> ``westus2``."""
+    return "".join(text.split()).lower()
+
+
+def _envelope(template: Checked, version: str) -> Iterator[Problem]:
+    kind = template.text("type")
+    if kind.casefold() == RESOURCE_TYPE.split("/", maxsplit=1)[0].casefold():
+        message = f"`type` is `{kind}`; the resource's type is `{RESOURCE_TYPE}`."
+        yield Rule.RESOURCE_TYPE_SHORT.at(template.at("type"), message, hint=f'"type": "{RESOURCE_TYPE}"')
+    elif kind and kind.casefold() != RESOURCE_TYPE.casefold() and template.known("type"):
+        message = f"`type` is `{kind}`: this is no image template."
+        yield Rule.RESOURCE_TYPE_OTHER.at(template.at("type"), message, hint=f'"type": "{RESOURCE_TYPE}"')
+    if template.has("dependsOn") and template.values["dependsOn"] != []:
+        message = "`dependsOn` has no effect here: one template is built at a time."
+        yield Rule.RESOURCE_DEPENDS_ON.at(template.at("dependsOn"), message)
+    regions = REGIONS_LATER if reaches(version, "2021-10-01") else REGIONS_2020
+    location = region_name(template.text("location"))
+    if template.known("location") and location not in regions:
+        message = f"`{template.text('location')}` is no region of Image Builder under {version}."
+        yield Rule.REGION_UNKNOWN.at(template.at("location"), message, hint=f"one of {', '.join(regions)}")
+
+
+def _identity(template: Checked, version: str) -> Iterator[Problem]:
+    identity = template.part("identity")
+    ids = identity.texts("userAssignedIdentities") if identity else ()
+    if identity is not None and len(ids) > 1:
+        message = f"There are {len(ids)} identities; Azure takes one."
+        yield Rule.IDENTITY_SEVERAL.at(identity.at("userAssignedIdentities"), message)
+    if "identity" in template.places and identity is None:
+        return  # It is no object, which has its own problem.
+    if identity is not None and ids and "type" not in identity.places:
+        message = "The identity has no `type`."
+        yield Rule.FIELD_MISSING.at(identity.place, message, hint='add "type": "UserAssigned"')
+    if not ids or (identity is not None and identity.text("type") == "None"):
+        severity = Severity.ERROR if reaches(version, "2021-10-01") else Severity.WARNING
+        yield Rule.IDENTITY_MISSING.at(
+            template.at("identity"),
+            "The template has no user-assigned identity: a local build needs none, Azure requires one.",
+            hint='"identity": { "type": "UserAssigned", "userAssignedIdentities": { "<imgBuilderId>": {} } }',
+            azure_message=azure_missing("", "identity"),
+            severity=severity,
+        )
+
+
+def _timeout(properties: Checked) -> Iterator[Problem]:
+    minutes = properties.number("buildTimeoutInMinutes")
+    if not minutes:
+        return
+    place = properties.at("buildTimeoutInMinutes")
+    if minutes < SHORTEST_TIMEOUT:
+        message = f"`buildTimeoutInMinutes` is {minutes}; Azure's builds fail below {SHORTEST_TIMEOUT}."
+        hint = "0 (which means 240), or 6 to 960"
+        yield Rule.TIMEOUT_TOO_SHORT.at(place, message, hint=hint)
+        return
+    kinds = {customizer.shape.name for customizer in properties.parts("customize")}
+    if minutes < WINDOWS_TIMEOUT and kinds & {"PowerShell", *WINDOWS_ONLY} and "Shell" not in kinds:
+        message = f"`buildTimeoutInMinutes` is {minutes}: short for a Windows guest."
+        yield Rule.TIMEOUT_WINDOWS.at(place, message, hint="60 or more")
+
+
+def _source(source: Checked, version: str) -> Iterator[Problem]:
+    match source.shape.name:
+        case "PlatformImage":
+            if version == "2019-05-01-preview" and source.text("version").casefold() == "latest":
+                message = "The first edition of 2019-05-01-preview has no version `latest`; June 2020 has."
+                yield Rule.SOURCE_LATEST.at(
+                    source.at("version"), message, hint="a version's number, or 2020-02-14"
+                )
+        case "SharedImageVersion":
+            latest = source.text("imageVersionId").casefold().endswith("/versions/latest")
+            if latest and not reaches(version, "2022-07-01"):
+                message = f"`versions/latest` came with 2022-07-01; {version} has not got it."
+                yield Rule.SOURCE_LATEST_IMAGE.at(
+                    source.at("imageVersionId"), message, hint="a version's number"
+                )
+        case "ISO":
+            rule = Rule.ISO_REMOVED if reaches(version, "2020-02-14") else Rule.ISO_DEPRECATED
+            message = "Azure takes no ISO sources since 31 March 2020 and builds none since 30 April 2020."
+            hint = "a PlatformImage source; for RHEL the offer rhel-byos"
+            yield rule.at(source.at("type"), message, hint=hint)
+
+
+def _distribute(properties: Checked, version: str) -> Iterator[Problem]:
+    distributors = properties.parts("distribute")
+    if properties.is_empty("distribute"):
+        message, hint = "`distribute` is empty.", "name one distributor or more"
+        yield Rule.DISTRIBUTE_EMPTY.at(properties.at("distribute"), message, hint=hint)
+    yield from _repeated(
+        distributors,
+        lambda one: one.text("runOutputName") if one.known("runOutputName") else "",
+        lambda one, first: Rule.DISTRIBUTE_RUN_OUTPUT.at(
+            one.at("runOutputName"),
+            f"`{one.text('runOutputName')}` is also the runOutputName of {first.place.path}.",
+            hint="give every distributor a name of its own",
+        ),
+    )
+    yield from _repeated(
+        distributors,
+        lambda one: one.text("imageId").casefold(),
+        lambda one, first: Rule.DISTRIBUTE_TARGET.at(
+            one.at("imageId"), f"This overwrites the image that {first.place.path} writes."
+        ),
+    )
+    for distributor in distributors:
+        yield from _gallery(distributor, version)
+
+
+def _repeated(
+    parts: Iterable[Checked],
+    key: Callable[[Checked], str],
+    say: Callable[[Checked, Checked], Problem],
+) -> Iterator[Problem]:
+    """Give what ``say`` says of each part whose key an earlier one had ("" is no key)."""
+    first: dict[str, Checked] = {}
+    for part in parts:
+        name = key(part)
+        if name and first.setdefault(name, part) is not part:
+            yield say(part, first[name])
+
+
+def _gallery(distributor: Checked, version: str) -> Iterator[Problem]:
+    if "/versions/" in distributor.text("galleryImageId").casefold() and not reaches(version, "2020-02-14"):
+        message = f"A version of one's own came with 2020-02-14; {version} has not got it."
+        yield Rule.DISTRIBUTE_VERSION.at(
+            distributor.at("galleryImageId"), message, hint="end the id with the definition's name"
+        )
+    seen: set[str] = set()
+    for index, region in enumerate(distributor.texts("replicationRegions")):
+        name = region_name(region)
+        if name in seen:
+            yield Rule.DISTRIBUTE_REGION.at(
+                distributor.at(f"replicationRegions[{index}]"), f"The region `{region}` is here twice."
+            )
+        seen.add(name)
