@@ -103,6 +103,7 @@ class RunOutputRow(Base):
     provisioning_state: Mapped[str] = mapped_column(String(32))
     artifact_id: Mapped[str | None] = mapped_column(Text)
     artifact_uri: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[dict[str, str]]
     error: Mapped[str] = mapped_column(Text, default="")
 
 

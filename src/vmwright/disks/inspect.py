@@ -1,0 +1,228 @@
+"""What a disk is: its guest and how it boots, read from the disk itself.
+
+What a user says of a disk, its name or its extension are not believed. Linux roots on ext2/3/4 are read
+without root or mounts; xfs and btrfs are named, and refused as not readable here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmwright.disks.filetree import ExtFiles, FatFiles
+from vmwright.disks.partitions import FileSystem, Partition, PartitionTable, TableLabel, probe, read_table
+from vmwright.disks.qemu_img import foreign_info
+from vmwright.disks.rawview import RawView, raw_view
+from vmwright.disks.vhd import MIB
+from vmwright.errors import SourceError
+from vmwright.template.model import Generation, OsType
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXT = frozenset({"ext2", "ext3", "ext4"})
+BOOT_CODE = slice(0, 440)
+ELF_MACHINE = slice(18, 20)
+ARCHITECTURES = {0x3E: "x86_64", 0xB7: "aarch64"}
+UEFI_LOADERS = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI"}
+PROGRAMS = ("/usr/lib/systemd/systemd", "/usr/bin/env", "/usr/bin/busybox", "/bin/busybox", "/bin/bash")
+CLOUD_INIT = ("/usr/bin/cloud-init", "/usr/local/bin/cloud-init")
+WAAGENT = ("/usr/sbin/waagent", "/usr/bin/waagent", "/usr/local/sbin/waagent")
+SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+UNREADABLE = {
+    "crypto_LUKS": "its root is encrypted (LUKS)",
+    "BitLocker": "it is encrypted (BitLocker)",
+    "LVM2_member": "its root is on LVM",
+    "linux_raid_member": "its root is on a software RAID",
+    "xfs": "its root may be on xfs, which can only be read by mounting it",
+    "btrfs": "its root may be on btrfs, which can only be read by mounting it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFacts:
+    """What a disk is.
+
+    :param os_name: for people: PRETTY_NAME of os-release.
+    :param os_id: ID of os-release (``debian``), or ``windows``.
+    :param generation: what an image of this disk is: V1 wherever BIOS can boot it, as Azure presumes.
+    :param boots: all generations that can boot it.
+    :param virtual_size: bytes of the disk that the guest sees.
+    :param root: the partition with the operating system.
+    :param architecture: ``x86_64``, ``aarch64``; "" where no program told.
+    """
+
+    os_type: OsType
+    os_name: str
+    os_id: str
+    generation: Generation
+    boots: frozenset[Generation]
+    virtual_size: int
+    label: TableLabel
+    root: Partition
+    root_system: FileSystem
+    architecture: str
+    has_waagent: bool = False
+    has_cloud_init: bool = False
+    has_systemd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Linux:
+    partition: Partition
+    system: FileSystem
+    files: ExtFiles
+    release: dict[str, str]
+
+
+async def inspect(path: Path, *, work: Path) -> DiskFacts:
+    """Say what a disk is: one whole qcow2, raw, VHD or VHDX file.
+
+    :param work: an existing folder, its caller's to remove, for partial copies (sparse; at most the root
+        partition's contents).
+    :raises SourceError: it holds no operating system, or one that cannot be read; with what was found.
+    """
+    disk = await foreign_info(path)
+    view = raw_view(path, disk, work=work)
+    await view.fill(0, MIB)
+    await view.fill(disk.virtual_size - MIB, MIB)
+    table = await read_table(view.path)
+    systems = await _file_systems(view, table)
+    linux = await _linux(view, systems)
+    if linux:
+        architecture = await _architecture(linux.files)
+        boots = await _boots(view, table, UEFI_LOADERS.get(architecture, ""))
+        return await _linux_facts(linux, table, boots, architecture, disk.virtual_size)
+    if windows := next((part for part, held in systems.items() if held.type == "ntfs"), None):
+        boots = await _boots(view, table, UEFI_LOADERS["x86_64"])
+        return _windows_facts(windows, systems[windows], table, boots, disk.virtual_size)
+    raise _no_system(path, systems)
+
+
+async def _file_systems(view: RawView, table: PartitionTable) -> dict[Partition, FileSystem]:
+    """Return what the partitions hold, the largest first (a recovery partition is no Windows)."""
+    found = {}
+    for partition in sorted(table.partitions, key=lambda part: part.size, reverse=True):
+        await view.fill(partition.start, MIB)
+        if system := await probe(view.path, partition):
+            found[partition] = system
+    return found
+
+
+async def _linux(view: RawView, systems: dict[Partition, FileSystem]) -> _Linux | None:
+    for partition, system in systems.items():
+        if system.type not in EXT:
+            continue
+        await view.fill(partition.start, partition.size)
+        files = ExtFiles(view.path, partition)
+        text = await files.read("/usr/lib/os-release") or await files.read("/etc/os-release")
+        if release := _read_release(text.decode(errors="replace")):
+            return _Linux(partition, system, files, release)
+    return None
+
+
+def _read_release(text: str) -> dict[str, str]:
+    """Read os-release: assignments of a shell, quoted as a shell's."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): "".join(shlex.split(value)[:1]) for key, _, value in pairs}
+
+
+async def _architecture(files: ExtFiles) -> str:
+    for program in PROGRAMS:
+        head = (await files.read(program))[:64]
+        if head.startswith(b"\x7fELF"):
+            return ARCHITECTURES.get(int.from_bytes(head[ELF_MACHINE], "little"), "")
+    return ""
+
+
+async def _boots(view: RawView, table: PartitionTable, loader: str) -> frozenset[Generation]:
+    """Return which firmware finds a boot loader on the disk."""
+    found = set()
+    with view.path.open("rb") as file:
+        has_code = any(file.read(BOOT_CODE.stop))
+    if has_code and (table.label is TableLabel.MBR or table.bios_boot):
+        found.add(Generation.V1)
+    if table.esp:
+        await view.fill(table.esp.start, table.esp.size)
+        if await FatFiles(view.path, table.esp).exists(f"/EFI/BOOT/{loader}"):
+            found.add(Generation.V2)
+    return frozenset(found)
+
+
+async def _linux_facts(
+    linux: _Linux,
+    table: PartitionTable,
+    boots: frozenset[Generation],
+    architecture: str,
+    virtual_size: int,
+) -> DiskFacts:
+    name = linux.release.get("PRETTY_NAME") or linux.release.get("NAME") or "Linux"
+    return DiskFacts(
+        os_type=OsType.LINUX,
+        os_name=name,
+        os_id=linux.release.get("ID", "linux"),
+        generation=_generation(boots, name),
+        boots=boots,
+        virtual_size=virtual_size,
+        label=table.label,
+        root=linux.partition,
+        root_system=linux.system,
+        architecture=architecture,
+        has_waagent=await _has_any(linux.files, WAAGENT),
+        has_cloud_init=await _has_any(linux.files, CLOUD_INIT),
+        has_systemd=await _has_any(linux.files, SYSTEMD),
+    )
+
+
+async def _has_any(files: ExtFiles, paths: tuple[str, ...]) -> bool:
+    for path in paths:
+        if await files.exists(path):
+            return True
+    return False
+
+
+def _windows_facts(
+    partition: Partition,
+    system: FileSystem,
+    table: PartitionTable,
+    boots: frozenset[Generation],
+    virtual_size: int,
+) -> DiskFacts:
+    return DiskFacts(
+        os_type=OsType.WINDOWS,
+        os_name="Windows",
+        os_id="windows",
+        generation=_generation(boots, "Windows"),
+        boots=boots,
+        virtual_size=virtual_size,
+        label=table.label,
+        root=partition,
+        root_system=system,
+        architecture="x86_64",
+    )
+
+
+def _generation(boots: frozenset[Generation], name: str) -> Generation:
+    if not boots:
+        raise SourceError(
+            f"The disk holds {name}, but no boot loader that BIOS or UEFI would start",
+            hint="a source must boot by itself; check its ESP for EFI/BOOT, or its boot sector",
+        )
+    return Generation.V1 if Generation.V1 in boots else Generation.V2
+
+
+def _no_system(path: Path, systems: dict[Partition, FileSystem]) -> SourceError:
+    for system in systems.values():
+        if reason := UNREADABLE.get(system.type):
+            return SourceError(
+                f"{path.name} cannot be read: {reason}",
+                target=str(path),
+                hint="use a source whose root is a plain ext4 partition, as Azure's Linux images mostly have",
+            )
+    held = ", ".join(sorted({system.type for system in systems.values()})) or "nothing known"
+    return SourceError(
+        f"No operating system was found on {path.name} (its partitions hold: {held})",
+        target=str(path),
+        hint="a source is a disk with an installed and generalized operating system",
+    )

@@ -1,0 +1,242 @@
+"""qemu-img: what a disk file is, overlays, conversions.
+
+The format of a file is read from its own first bytes and then told to QEMU, which never guesses: whoever
+writes a raw disk can write the header of a qcow2 there, and with it name any file of this host as backing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from vmwright.disks.vhd import MIB, is_fixed_vhd, verify_fixed_vhd, write_footer
+from vmwright.errors import BuildError, SourceError
+from vmwright.process import run
+
+QUICK = 60.0
+LONG = 4 * 3600.0
+HINT = "install qemu-utils"
+
+ProgressSink = Callable[[int, int], None]
+Argv = list[str | os.PathLike[str]]
+
+
+class DiskFormat(StrEnum):
+    """Formats of disk files, by QEMU's names; ``vpc`` is a VHD."""
+
+    QCOW2 = "qcow2"
+    RAW = "raw"
+    VHD = "vpc"
+    VHDX = "vhdx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskInfo:
+    """What a disk file is: sizes in bytes; ``actual_size`` is what it takes on this host."""
+
+    format: DiskFormat
+    virtual_size: int
+    actual_size: int
+    backing: Path | None = None
+
+
+_MAGIC = {
+    b"QFI\xfb": DiskFormat.QCOW2,
+    b"conectix": DiskFormat.VHD,
+    b"vhdxfile": DiskFormat.VHDX,
+}
+_FOREIGN_MAGIC = {b"KDMV": "VMDK", b"# Disk DescriptorFile": "VMDK", b"<<< ": "VDI", b"QED\0": "QED"}
+_HEAD_BYTES = 104
+_QCOW2_BACKING = slice(8, 16)
+_QCOW2_VERSION = slice(4, 8)
+_QCOW2_WITH_FEATURES = 3
+_QCOW2_INCOMPATIBLE = slice(72, 80)
+_EXTERNAL_DATA_FILE = 1 << 2
+_PROGRESS = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
+
+
+async def info(path: Path) -> DiskInfo:
+    """Say what a disk file of our own making is; it may have a backing file.
+
+    :raises SourceError: it is in a format that vmwright does not read.
+    """
+    disk_format = sniff(path)
+    said = await _info(path, disk_format)
+    backing = said.get("full-backing-filename") or said.get("backing-filename")
+    return DiskInfo(
+        format=disk_format,
+        virtual_size=int(said["virtual-size"]),
+        actual_size=int(said["actual-size"]),
+        backing=Path(backing) if backing else None,
+    )
+
+
+async def foreign_info(path: Path) -> DiskInfo:
+    """Say what a disk file that somebody else made is.
+
+    :raises SourceError: it names other files (a backing or an external data file), which would put files
+        of this host into the image; or its format is not read here.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        raise SourceError(f"{path} is not a disk: no file, or an empty one", target=str(path))
+    if sniff(path) is DiskFormat.QCOW2:
+        with path.open("rb") as file:
+            _refuse_references(path, file.read(_HEAD_BYTES))
+    return await info(path)
+
+
+def sniff(path: Path) -> DiskFormat:
+    """Return the format of a disk file from its first bytes (a fixed VHD: its last).
+
+    :raises SourceError: it is in a format that vmwright does not read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    for magic, name in _FOREIGN_MAGIC.items():
+        if head.startswith(magic):
+            raise SourceError(
+                f"{path.name} is a {name} disk, which vmwright does not read",
+                target=str(path),
+                hint=f"convert it first: qemu-img convert -O qcow2 {path} {path.with_suffix('.qcow2').name}",
+            )
+    for magic, disk_format in _MAGIC.items():
+        if head.startswith(magic):
+            return disk_format
+    return DiskFormat.VHD if is_fixed_vhd(path) else DiskFormat.RAW
+
+
+async def create_overlay(
+    path: Path, *, backing: Path, backing_format: DiskFormat, size: int | None = None
+) -> None:
+    """Make an empty qcow2 over ``backing`` (recorded with its absolute path).
+
+    :param size: bytes of the disk the guest sees; without it the backing disk's.
+    """
+    options = f"backing_fmt={backing_format},lazy_refcounts=on"
+    argv: Argv = [
+        "qemu-img",
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        options,
+        "-b",
+        str(backing.absolute()),
+        path,
+    ]
+    if size:
+        argv.append(str(size))
+    await run(argv, timeout=QUICK, hint=HINT)
+
+
+async def convert(
+    source: Path, destination: Path, *, to: DiskFormat, on_progress: ProgressSink | None = None
+) -> None:
+    """Write a disk, with all of its backing files, as one new file.
+
+    A VHD is fixed and holds a whole number of MiB, as Azure wants it: the disk is rounded up. The
+    destination appears whole, or not at all.
+
+    :param on_progress: given bytes done and bytes in all.
+    :raises ProcessError: in qemu-img's words (no space left, for one).
+    """
+    whole = await info(source)
+    part = destination.with_name(f"{destination.name}.part")
+    common: Argv = ["qemu-img", "convert", "-p", "-W", "-m", "8", "-f", whole.format, "-O", to]
+    try:
+        if to is DiskFormat.VHD:
+            size = round_up(whole.virtual_size)
+            options = "subformat=fixed,force_size=on"
+            await run(
+                ["qemu-img", "create", "-q", "-f", "vpc", "-o", options, part, str(size)], timeout=QUICK
+            )
+            common += ["-n", "--target-is-zero"]
+        await run(
+            [*common, source.absolute(), part],
+            timeout=LONG,
+            on_stdout=_percent_reader(whole.virtual_size, on_progress),
+            hint=HINT,
+        )
+        if to is DiskFormat.VHD:
+            write_footer(part)
+            verify_fixed_vhd(part)
+        part.replace(destination)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+async def compare(one: Path, other: Path) -> bool:
+    """Return whether two disks have the same contents (zeros at the end of the longer one do not count)."""
+    formats = sniff(one), sniff(other)
+    argv: Argv = ["qemu-img", "compare", "-f", formats[0], "-F", formats[1], one.absolute(), other.absolute()]
+    ended = await run(argv, timeout=LONG, check=False, hint=HINT)
+    if ended.returncode not in {0, 1}:
+        raise BuildError(
+            f"{one.name} and {other.name} could not be compared: {ended.stderr.decode().strip()}"
+        )
+    return ended.returncode == 0
+
+
+async def check(path: Path) -> None:
+    """Check the structure of a qcow2 or VHDX file.
+
+    :raises ProcessError: it is damaged; with what qemu-img found.
+    """
+    await run(["qemu-img", "check", "-q", "-f", sniff(path), path.absolute()], timeout=LONG, hint=HINT)
+
+
+def round_up(size: int, *, step: int = MIB) -> int:
+    """Return the next whole number of ``step`` bytes."""
+    return -(-size // step) * step
+
+
+async def _info(path: Path, disk_format: DiskFormat) -> dict[str, Any]:
+    ended = await run(
+        ["qemu-img", "info", "--output=json", "-U", "-f", disk_format, path.absolute()],
+        timeout=QUICK,
+        check=False,
+        hint=HINT,
+    )
+    if ended.returncode != 0:
+        raise SourceError(
+            f"{path.name} cannot be read as a {disk_format} disk: {ended.stderr.decode().strip()}",
+            target=str(path),
+        )
+    said: dict[str, Any] = json.loads(ended.stdout)
+    return said
+
+
+def _refuse_references(path: Path, head: bytes) -> None:
+    refused = None
+    if int.from_bytes(head[_QCOW2_BACKING]):
+        refused = "a backing file"
+    newer = int.from_bytes(head[_QCOW2_VERSION]) >= _QCOW2_WITH_FEATURES
+    if newer and int.from_bytes(head[_QCOW2_INCOMPATIBLE]) & _EXTERNAL_DATA_FILE:
+        refused = "an external data file"
+    if refused:
+        raise SourceError(
+            f"{path.name} refers to {refused}: a source disk must be one whole file",
+            target=str(path),
+            hint=f"make one file of it where it was made: qemu-img convert -O qcow2 {path.name} whole.qcow2",
+        )
+
+
+def _percent_reader(total: int, on_progress: ProgressSink | None) -> Callable[[bytes], None]:
+    """Return a reader of qemu-img's progress, which comes far more often than anybody can look."""
+    told = -1
+
+    def read(chunk: bytes) -> None:
+        nonlocal told
+        percents = _PROGRESS.findall(chunk)
+        if on_progress and percents and (percent := int(float(percents[-1]))) > told:
+            told = percent
+            on_progress(total * percent // 100, total)
+
+    return read
