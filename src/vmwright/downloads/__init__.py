@@ -1,1 +1,6 @@
 """The one door to the network: mirrors, retries, checksums, refused addresses."""
+
+from vmwright.downloads.downloader import Downloader, Fetched
+from vmwright.downloads.urls import Origin
+
+__all__ = ["Downloader", "Fetched", "Origin"]

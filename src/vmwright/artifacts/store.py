@@ -1,0 +1,197 @@
+"""The content-addressed store: ``artifacts/sha256/ab/<digest>.<format>``, read-only files with a row each."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, or_, select, update
+
+from vmwright.artifacts import files
+from vmwright.errors import VmwrightError
+from vmwright.state.resources import Ledger, ResourceKind
+from vmwright.state.tables import ArtifactRow, BuildRow, ImageRow, LayerRow, SourceRow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+    from vmwright.artifacts.files import ProgressSink
+    from vmwright.state.database import Database
+
+READ_ONLY = 0o444
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file of the store.
+
+    :param digest: the SHA-256 of its bytes, in lower-case hex.
+    :param format: of the disk inside, as qemu-img names it: qcow2, raw, vpc ...
+    :param created_at: when the store got it.
+    """
+
+    digest: str
+    path: Path
+    size_bytes: int
+    format: str
+    created_at: datetime
+
+
+class ArtifactStore:
+    """The artifacts of one $VMWRIGHT_HOME.
+
+    Files are given and taken inside a transaction that writes, so that two processes never do both at once.
+    """
+
+    def __init__(self, home: Path, database: Database) -> None:
+        self._folder = home / "artifacts" / "sha256"
+        self._database = database
+        self._ledger = Ledger(database)
+
+    async def adopt(self, path: Path, disk_format: str, *, progress: ProgressSink | None = None) -> Artifact:
+        """Take a finished file into the store: it is moved there (copied from another file system).
+
+        Adopting bytes that the store has already is no error; ``path`` is gone afterwards in any case.
+
+        :param disk_format: the format of the disk inside, as qemu-img names it.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if path.stat().st_dev != self._folder.stat().st_dev:
+            return await self._adopt_copy(path, disk_format, progress)
+        digest = await files.sha256_of(path, progress=progress)
+        await files.flush(path)
+        return self._keep(path, digest, disk_format)
+
+    def get(self, digest: str) -> Artifact:
+        """Return an artifact.
+
+        :raises VmwrightError: the store has no such artifact, or its file is gone.
+        """
+        with self._database.session() as session:
+            row = session.get(ArtifactRow, digest.lower())
+        if row is None:
+            raise VmwrightError(f"The store has no artifact {digest}", target=digest)
+        artifact = self._artifact(row)
+        if not artifact.path.exists():
+            raise VmwrightError(
+                f"The file of artifact {digest} is gone: {artifact.path}",
+                target=str(artifact.path),
+                hint="remove what uses it (vmwright sources rm, vmwright images) and make it again",
+            )
+        return artifact
+
+    def remove(self, digest: str) -> None:
+        """Remove an artifact.
+
+        :raises VmwrightError: an image, a source, or a build that runs or has layers on it still uses it.
+        """
+        with self._database.session() as session:
+            if users := self._users(session, digest):
+                raise VmwrightError(
+                    f"Artifact {digest} is still used by {', '.join(users)}",
+                    target=digest,
+                    hint="remove those first",
+                )
+            self._delete(session, digest)
+
+    def remove_unused(self, digest: str) -> bool:
+        """Remove an artifact that nothing uses any more; return whether it is gone."""
+        with self._database.session() as session:
+            if self._users(session, digest):
+                return False
+            self._delete(session, digest)
+        return True
+
+    def unused(self) -> list[Artifact]:
+        """Return the artifacts that no image and no source uses, oldest first (a build still may)."""
+        with self._database.session() as session:
+            rows = session.scalars(
+                select(ArtifactRow)
+                .where(~select(ImageRow).where(ImageRow.digest == ArtifactRow.digest).exists())
+                .where(~select(SourceRow).where(SourceRow.digest == ArtifactRow.digest).exists())
+                .order_by(ArtifactRow.created_at)
+            ).all()
+        return [self._artifact(row) for row in rows]
+
+    async def verify(self, digest: str, *, progress: ProgressSink | None = None) -> None:
+        """Read an artifact and compare it with its name.
+
+        :raises VmwrightError: it has changed, or is gone.
+        """
+        artifact = self.get(digest)
+        actual = await files.sha256_of(artifact.path, progress=progress)
+        if actual != artifact.digest:
+            raise VmwrightError(
+                f"{artifact.path} is damaged: its SHA-256 is {actual}, not {artifact.digest}",
+                target=str(artifact.path),
+                hint="check this host's disk; remove what uses the artifact and make it again",
+            )
+
+    async def _adopt_copy(self, path: Path, disk_format: str, progress: ProgressSink | None) -> Artifact:
+        copy = self._folder / f"{uuid.uuid4()}.part"
+        claim = self._ledger.claim(ResourceKind.PATH, copy)
+        try:
+            await files.copy(path, copy)
+            digest = await files.sha256_of(copy, progress=progress)
+            await files.flush(copy)
+            artifact = self._keep(copy, digest, disk_format)
+        finally:
+            copy.unlink(missing_ok=True)
+            self._ledger.release(claim)
+        path.unlink()
+        return artifact
+
+    def _keep(self, path: Path, digest: str, disk_format: str) -> Artifact:
+        size = path.stat().st_size
+        path.chmod(READ_ONLY)
+        with self._database.session() as session:
+            # An update comes first because it takes the right to write, whether or not the row is there.
+            session.execute(update(ArtifactRow).where(ArtifactRow.digest == digest).values(size_bytes=size))
+            row = session.get(ArtifactRow, digest)
+            if row is None:
+                row = ArtifactRow(
+                    digest=digest, size_bytes=size, format=disk_format, created_at=datetime.now(UTC)
+                )
+                session.add(row)
+                session.flush()
+            artifact = self._artifact(row)
+            artifact.path.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(artifact.path)
+            files.flush_now(artifact.path.parent)
+        return artifact
+
+    def _artifact(self, row: ArtifactRow) -> Artifact:
+        path = self._folder / row.digest[:2] / f"{row.digest}.{row.format}"
+        return Artifact(
+            digest=row.digest,
+            path=path,
+            size_bytes=row.size_bytes,
+            format=row.format,
+            created_at=row.created_at,
+        )
+
+    def _users(self, session: Session, digest: str) -> list[str]:
+        images = session.scalars(select(ImageRow.resource_id).where(ImageRow.digest == digest)).all()
+        sources = session.scalars(select(SourceRow).where(SourceRow.digest == digest)).all()
+        layers = select(LayerRow).where(LayerRow.build_id == BuildRow.id).exists()
+        builds = session.scalars(
+            select(BuildRow.id).where(
+                BuildRow.source.contains(digest), or_(BuildRow.ended_at.is_(None), layers)
+            )
+        ).all()
+        return [
+            *(f"image {image}" for image in images),
+            *(f"source {row.publisher}:{row.offer}:{row.sku}:{row.version}" for row in sources),
+            *(f"build {build}" for build in builds),
+        ]
+
+    def _delete(self, session: Session, digest: str) -> None:
+        row = session.get(ArtifactRow, digest)
+        if row is None:
+            return
+        session.execute(delete(ArtifactRow).where(ArtifactRow.digest == digest))
+        self._artifact(row).path.unlink(missing_ok=True)

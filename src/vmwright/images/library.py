@@ -1,0 +1,208 @@
+"""Managed images (``Microsoft.Compute/images``): one artifact each, overwritten by a build of that id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from vmwright.errors import DistributeError, VmwrightError
+from vmwright.state.tables import ImageRow
+from vmwright.template.model import Generation, OsType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+    from vmwright.artifacts import Artifact, ArtifactStore
+    from vmwright.state.database import Database
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedImageRecord:
+    """A managed image.
+
+    :param resource_id: as its template wrote it; ids are compared without regard to case.
+    :param digest: the SHA-256 of its artifact; ``size_bytes``: the disk that the guest sees.
+    :param tags: the template's artifactTags and VMImageBuilderSource (reference §11.1).
+    """
+
+    resource_id: str
+    location: str
+    digest: str
+    os_type: OsType
+    os_name: str
+    generation: Generation
+    size_bytes: int
+    tags: Mapping[str, str]
+    build_id: str | None
+    created_at: datetime
+
+    @property
+    def name(self) -> str:
+        """The last part of the resource id."""
+        return self.resource_id.rstrip("/").rpartition("/")[2]
+
+    def as_resource(self) -> dict[str, Any]:
+        """Return the image as ``GET Microsoft.Compute/images/{name}`` answers it (reference §20)."""
+        disk = {
+            "osType": self.os_type.value,
+            "osState": "Generalized",
+            "diskSizeGB": -(-self.size_bytes // GIB),
+            "caching": "None",
+            "storageAccountType": "Standard_LRS",
+        }
+        return {
+            "id": self.resource_id,
+            "name": self.name,
+            "type": "Microsoft.Compute/images",
+            "location": self.location,
+            "tags": dict(self.tags),
+            "properties": {
+                "storageProfile": {"osDisk": disk, "dataDisks": []},
+                "provisioningState": "Succeeded",
+                "hyperVGeneration": self.generation.value,
+            },
+        }
+
+
+class ImageLibrary:
+    """The managed images of one $VMWRIGHT_HOME."""
+
+    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+        self._database = database
+        self._artifacts = artifacts
+
+    def check_location(self, resource_id: str, location: str) -> None:
+        """Check, before a build, that it may write an image: it stays where it is (reference §4).
+
+        :raises DistributeError: the image exists in another location.
+        """
+        with self._database.session() as session:
+            _check_location(session.get(ImageRow, _key(resource_id)), location)
+
+    def put(
+        self,
+        resource_id: str,
+        *,
+        location: str,
+        artifact: Artifact,
+        os_type: OsType,
+        os_name: str,
+        generation: Generation,
+        size_bytes: int,
+        tags: Mapping[str, str],
+        build_id: str | None = None,
+    ) -> ManagedImageRecord:
+        """Create an image, or overwrite the one of that id; an artifact that it no longer needs is removed.
+
+        :param size_bytes: of the disk that the guest sees.
+        :raises DistributeError: the image exists in another location.
+        """
+        with self._database.session() as session:
+            older = session.get(ImageRow, _key(resource_id))
+            _check_location(older, location)
+            replaced = older.digest if older else None
+            row = ImageRow(
+                key=_key(resource_id),
+                resource_id=resource_id,
+                location=location,
+                digest=artifact.digest,
+                os_type=os_type,
+                os_name=os_name,
+                generation=generation,
+                size_bytes=size_bytes,
+                tags=dict(tags),
+                build_id=build_id,
+                created_at=datetime.now(UTC),
+            )
+            record = _record(session.merge(row))
+        if replaced and replaced != artifact.digest:
+            self._artifacts.remove_unused(replaced)
+        return record
+
+    def find(self, resource_id: str) -> ManagedImageRecord | None:
+        """Return the image of that id, or None."""
+        with self._database.session() as session:
+            row = session.get(ImageRow, _key(resource_id))
+            return _record(row) if row else None
+
+    def get(self, resource_id: str) -> ManagedImageRecord:
+        """Return the image of that id, or, where just one has it, of that name.
+
+        :raises VmwrightError: there is none, or several have that name.
+        """
+        with self._database.session() as session:
+            return _record(_one(session, resource_id))
+
+    def list(self) -> list[ManagedImageRecord]:
+        """Return all images, newest first."""
+        with self._database.session() as session:
+            newest_first = select(ImageRow).order_by(ImageRow.created_at.desc(), ImageRow.key)
+            return [_record(row) for row in session.scalars(newest_first)]
+
+    def remove(self, resource_id: str) -> ManagedImageRecord:
+        """Remove an image and, where nothing else uses it, its artifact; return what it was.
+
+        :raises VmwrightError: there is none, or several have that name.
+        """
+        with self._database.session() as session:
+            row = _one(session, resource_id)
+            record = _record(row)
+            session.delete(row)
+        self._artifacts.remove_unused(record.digest)
+        return record
+
+
+def _key(resource_id: str) -> str:
+    return f"/{resource_id.strip('/').lower()}"
+
+
+def _one(session: Session, identity: str) -> ImageRow:
+    if row := session.get(ImageRow, _key(identity)):
+        return row
+    rows = [row for row in session.scalars(select(ImageRow)) if row.key.endswith(_key(identity))]
+    if len(rows) == 1:
+        return rows[0]
+    if rows:
+        raise VmwrightError(
+            f"Several images are called {identity}",
+            target=identity,
+            hint=f"give the whole id: {', '.join(row.resource_id for row in rows)}",
+        )
+    raise VmwrightError(
+        f"There is no image {identity}", target=identity, hint="vmwright images lists all there are"
+    )
+
+
+def _check_location(older: ImageRow | None, location: str) -> None:
+    if older and _region(older.location) != _region(location):
+        raise DistributeError(
+            f"The image {older.resource_id} exists in {older.location}, so it cannot go to {location}",
+            target=older.resource_id,
+            hint=f"distribute it to {older.location}, or under another imageId",
+        )
+
+
+def _region(name: str) -> str:
+    return name.replace(" ", "").lower()
+
+
+def _record(row: ImageRow) -> ManagedImageRecord:
+    return ManagedImageRecord(
+        resource_id=row.resource_id,
+        location=row.location,
+        digest=row.digest,
+        os_type=OsType(row.os_type),
+        os_name=row.os_name,
+        generation=Generation(row.generation),
+        size_bytes=row.size_bytes,
+        tags=dict(row.tags),
+        build_id=row.build_id,
+        created_at=row.created_at,
+    )

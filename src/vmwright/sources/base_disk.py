@@ -1,0 +1,54 @@
+"""What every source becomes: a disk of the content-addressed store, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from vmwright.disks.qemu_img import DiskFormat
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from vmwright.template.model import Generation, OsType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """What checking needs to know of a source; ``size_bytes`` is the disk that the guest sees."""
+
+    os_type: OsType
+    os_name: str
+    generation: Generation
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseDisk:
+    """The disk that a build begins with: read-only, without a backing file.
+
+    :param exact_version: what ``latest`` led to; "" where a kind of source has no versions.
+    :param description: the source for people.
+    :param builder_source: the tag VMImageBuilderSource of what is distributed (reference §11.1).
+    """
+
+    path: Path
+    digest: str
+    facts: SourceFacts
+    exact_version: str
+    description: str
+    builder_source: str
+    made_at: datetime
+    format: DiskFormat = DiskFormat.QCOW2
+
+    @property
+    def age(self) -> timedelta:
+        """How long ago the disk came into the store."""
+        return datetime.now(UTC) - self.made_at
+
+    @property
+    def record(self) -> str:
+        """What a build's row must say of its source: the digest in it keeps the artifact from removal."""
+        return f"{self.description} (sha256:{self.digest})"

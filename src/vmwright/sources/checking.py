@@ -1,0 +1,51 @@
+"""What a template asks of its source, checked once the source is known and before anything starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.errors import TemplateError
+from vmwright.template.model import OsType, PowerShell, Shell, WindowsRestart, WindowsUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmwright.sources.base_disk import SourceFacts
+    from vmwright.template.model import Template
+
+GIB = 1 << 30
+SIZE_PATH = "properties.vmProfile.osDiskSizeGB"
+UNFIT = {OsType.LINUX: (PowerShell, WindowsRestart, WindowsUpdate), OsType.WINDOWS: (Shell,)}
+
+
+def check_against(template: Template, facts: SourceFacts) -> None:
+    """Check that the source can be what the template makes of it (reference §5.3).
+
+    :raises TemplateError: with every problem, each with its JSON path; ``target`` is the first one's.
+    """
+    problems = list(_problems(template, facts))
+    if problems:
+        raise TemplateError(
+            "\n".join(f"{path}: {text}" for path, text in problems),
+            target=problems[0][0],
+            hint=f"the source is {facts.os_name} ({facts.os_type}) on a disk of {_needed(facts)} GB",
+        )
+
+
+def _problems(template: Template, facts: SourceFacts) -> Iterator[tuple[str, str]]:
+    size = template.vm_profile.os_disk_size_gb
+    if size and size * GIB < facts.size_bytes:
+        yield (
+            SIZE_PATH,
+            f"{size} GB is smaller than the source's disk; use {_needed(facts)} or more, or 0 for its size",
+        )
+    for customizer in template.customize:
+        if isinstance(customizer, UNFIT[facts.os_type]):
+            yield (
+                customizer.path,
+                f"UnsupportedCustomizerType: {customizer.kind} does not run on a {facts.os_type} source",
+            )
+
+
+def _needed(facts: SourceFacts) -> int:
+    return -(-facts.size_bytes // GIB)

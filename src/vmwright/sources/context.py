@@ -1,0 +1,54 @@
+"""What the sources work with."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmwright.downloads import Origin
+from vmwright.sources import debian
+from vmwright.state.resources import ResourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vmwright.artifacts import ArtifactStore
+    from vmwright.downloads import Downloader
+    from vmwright.events import Events
+    from vmwright.images import ImageLibrary
+    from vmwright.settings import Settings
+    from vmwright.sources.builtin import Bootstrap
+    from vmwright.sources.catalogue import Catalogue
+    from vmwright.state.resources import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceContext:
+    """The rooms below, for one command or build; ``bootstrap`` makes the built-in Debian."""
+
+    settings: Settings
+    catalogue: Catalogue
+    artifacts: ArtifactStore
+    images: ImageLibrary
+    downloader: Downloader
+    events: Events
+    ledger: Ledger
+    bootstrap: Bootstrap = debian.bootstrap
+    origin: Origin = Origin.LOCAL
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Give a folder on the store's file system that is removed at the end."""
+        folder = self.settings.home / "staging" / str(uuid.uuid4())
+        claim = self.ledger.claim(ResourceKind.PATH, folder)
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                self.ledger.release(claim)

@@ -1,0 +1,51 @@
+"""ManagedImage: what an earlier build distributed."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from vmwright.disks.qemu_img import DiskFormat
+from vmwright.errors import SourceError
+from vmwright.sources.base_disk import BaseDisk, SourceFacts
+
+if TYPE_CHECKING:
+    from vmwright.sources.context import SourceContext
+    from vmwright.template.model import ManagedImageSource
+
+
+async def resolve(source: ManagedImageSource, context: SourceContext) -> BaseDisk:
+    """Return the disk of a managed image.
+
+    :raises SourceError: there is no image of that id.
+    """
+    image = context.images.find(source.image_id)
+    if image is None:
+        raise SourceError(
+            f"There is no managed image {source.image_id}",
+            target="properties.source.imageId",
+            hint=_alike(source.image_id, [known.resource_id for known in context.images.list()]),
+        )
+    artifact = context.artifacts.get(image.digest)
+    return BaseDisk(
+        path=artifact.path,
+        digest=artifact.digest,
+        format=DiskFormat(artifact.format),
+        facts=SourceFacts(
+            os_type=image.os_type,
+            os_name=image.os_name,
+            generation=image.generation,
+            size_bytes=image.size_bytes,
+        ),
+        exact_version="",
+        description=f"managed image {image.resource_id}: {image.os_name}",
+        builder_source=f"ManagedImage {image.resource_id}",
+        made_at=image.created_at,
+    )
+
+
+def _alike(image_id: str, known: list[str]) -> str:
+    lower = {name.lower(): name for name in known}
+    if found := difflib.get_close_matches(image_id.lower(), lower, n=1):
+        return f"did you mean {lower[found[0]]}?"
+    return "build a template that distributes it first; vmwright images lists all there are"

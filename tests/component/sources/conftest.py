@@ -1,0 +1,115 @@
+"""Small real disks that hold a guest's traces, and the rooms behind the sources over a real database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from vmwright.artifacts import ArtifactStore
+from vmwright.disks.inspect import inspect
+from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.downloads import Downloader
+from vmwright.events import Event, Events
+from vmwright.images import ImageLibrary
+from vmwright.process import run
+from vmwright.settings import DebianSettings, Settings
+from vmwright.sources.catalogue import Catalogue
+from vmwright.sources.context import SourceContext
+from vmwright.sources.debian import DebianDisk
+from vmwright.state.database import Database, open_database
+from vmwright.state.resources import Ledger
+
+MIB = 1 << 20
+
+
+async def make_disk(path: Path, *, name: str) -> Path:
+    """Make a raw disk of 8 MiB that BIOS would start, with ``name`` in its os-release."""
+    tree = path.with_suffix(".tree")
+    (tree / "usr" / "lib").mkdir(parents=True)
+    (tree / "usr" / "lib" / "os-release").write_text(f'ID=debian\nPRETTY_NAME="{name}"\n')
+    with path.open("wb") as file:
+        file.truncate(8 * MIB)
+    await run(["sfdisk", "-q", path], timeout=30, stdin=b"label: dos\nstart=2048, type=83, bootable\n")
+    offset = f"offset={MIB}"
+    await run(["mke2fs", "-q", "-t", "ext4", "-E", offset, "-d", tree, path, "7M"], timeout=30)
+    with path.open("r+b") as file:
+        file.write(b"\xfa" * 440)
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def raw_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return await make_disk(tmp_path_factory.mktemp("disk") / "disk.raw", name="Tiny 1")
+
+
+class FakeDebian:
+    """Stands in for the bootstrap, which takes a minute: each disk is a real one of another version."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    async def __call__(
+        self, folder: Path, /, *, settings: DebianSettings, events: Events, ledger: Ledger
+    ) -> DebianDisk:
+        self.made += 1
+        raw = await make_disk(folder / "debian.raw", name=f"Debian {self.made}")
+        facts = await inspect(raw, work=folder)
+        await convert(raw, folder / "debian.qcow2", to=DiskFormat.QCOW2)
+        return DebianDisk(path=folder / "debian.qcow2", facts=facts, version=f"12.9.{self.made}")
+
+
+@pytest.fixture
+def said() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def debian() -> FakeDebian:
+    return FakeDebian()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "home")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def context(tmp_path: Path, database: Database, debian: FakeDebian, said: list[Event]) -> SourceContext:
+    settings = Settings(home=tmp_path / "home")
+    artifacts = ArtifactStore(settings.home, database)
+    events = Events(said.append)
+    return SourceContext(
+        settings=settings,
+        catalogue=Catalogue(database, artifacts),
+        artifacts=artifacts,
+        images=ImageLibrary(database, artifacts),
+        downloader=Downloader(settings, events),
+        events=events,
+        ledger=Ledger(database),
+        bootstrap=debian,
+    )
+
+
+@pytest.fixture
+async def web(raw_disk: Path) -> AsyncIterator[Callable[[str], str]]:
+    """Serve the folder of the raw disk; gives the URL of a name."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any, **__: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(raw_disk.parent))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield lambda name: f"http://127.0.0.1:{server.server_port}/{name}"
+        server.shutdown()
+        thread.join()
