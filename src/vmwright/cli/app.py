@@ -5,109 +5,91 @@ What a command does is in a module of its own, imported when it runs, so that th
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from typing import Annotated, Literal
 
-import typer
+from cyclopts import App, CycloptsError, Parameter
 
-app = typer.Typer(
+from vmwright import __version__
+
+USAGE_ERROR = 2
+
+app = App(
     name="vmwright",
     help="Azure VM Image Builder on your own machines: the same templates, local builds.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    version=f"vmwright {__version__}",
+    version_flags=["--version"],
+    help_format="plaintext",
+    default_parameter=Parameter(negative="", show_default=False),
 )
-sources = typer.Typer(help="The catalogue behind PlatformImage sources.", no_args_is_help=True)
-app.add_typer(sources, name="sources")
+sources = App(name="sources", help="The catalogue behind PlatformImage sources.")
+app.command(sources)
 
-
-class Machine(StrEnum):
-    """What may run a build."""
-
-    AUTO = "auto"
-    VM = "vm"
-    CONTAINER = "container"
-
-
-class CheckFormat(StrEnum):
-    """How check reports."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Template = Annotated[Path, typer.Argument(metavar="TEMPLATE", help="An image template, JSON.")]
 Values = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Fill the placeholder <NAME>. May be repeated."),
+    tuple[str, ...],
+    Parameter(name="--set", help="Fill the placeholder <NAME>: NAME=VALUE. May be repeated."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON: an array, newest first.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON: an array, newest first.")]
 
 
-@app.command()
+@app.command
 def build(
-    template: Template,
+    template: Annotated[Path, Parameter(help="An image template, JSON.")],
+    /,
     *,
-    values: Values = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Put the finished files there.")] = None,
+    values: Values = (),
+    out: Annotated[Path | None, Parameter(help="Put the finished files into this folder.")] = None,
     formats: Annotated[
-        str | None, typer.Option("--format", metavar="vhd,qcow2,raw", help="Disk formats for --out.")
+        str | None, Parameter(name="--format", help="Disk formats for --out: vhd,qcow2,raw.")
     ] = None,
-    machine: Annotated[Machine | None, typer.Option(help="What runs the build; default: auto.")] = None,
-    name: Annotated[str | None, typer.Option(help="The template's name; default: its file's.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON event a line.")] = False,
+    machine: Annotated[
+        Literal["auto", "vm", "container"] | None, Parameter(help="What runs the build; default: auto.")
+    ] = None,
+    name: Annotated[str | None, Parameter(help="The template's name; default: its file's.")] = None,
+    json: Annotated[bool, Parameter(name="--json", help="Print one JSON event a line.")] = False,
 ) -> None:
     """Build an image from a template, here and now."""
     from vmwright.cli import build as command
 
-    command.build(
-        template,
-        values=values or [],
-        out=out,
-        formats=formats,
-        machine=machine.value if machine else None,
-        name=name,
-        as_json=json,
-    )
+    command.build(template, values=values, out=out, formats=formats, machine=machine, name=name, as_json=json)
 
 
-@app.command()
+@app.command
 def check(
-    templates: Annotated[list[Path], typer.Argument(metavar="TEMPLATE...", help="Image templates, JSON.")],
-    values: Values = None,
-    api_version: Annotated[
-        str | None, typer.Option(metavar="V", help="For request bodies that do not name theirs.")
-    ] = None,
-    output: Annotated[CheckFormat, typer.Option("--format", help="How to report.")] = CheckFormat.TEXT,
+    templates: Annotated[list[Path], Parameter(help="Image templates, JSON.")],
+    /,
+    *,
+    values: Values = (),
+    api_version: Annotated[str | None, Parameter(help="For request bodies that do not name theirs.")] = None,
+    output: Annotated[Literal["text", "json"], Parameter(name="--format", help="How to report.")] = "text",
 ) -> None:
     """Check templates offline: every problem with its JSON path, line and what to write."""
     from vmwright.cli import check as command
 
-    command.check(templates, values=values or [], api_version=api_version, as_json=output is CheckFormat.JSON)
+    command.check(templates, values=values, api_version=api_version, as_json=output == "json")
 
 
-@app.command()
+@app.command
 def boot(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image's id or name, or a disk file.")],
+    image: Annotated[str, Parameter(help="An image's id or name, or a disk file.")],
+    /,
+    *,
     forward: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[HOST:]GUEST", help="Forward a port of 127.0.0.1 to the guest. May be repeated."
-        ),
-    ] = None,
+        tuple[str, ...],
+        Parameter(help="[HOST:]GUEST: forward a port of 127.0.0.1 to the guest. May be repeated."),
+    ] = (),
     page: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Wait for the guest's web server, print the page, stop."),
+        str | None, Parameter(help="Wait for the guest's web server, print the page at this path, stop.")
     ] = None,
 ) -> None:
     """Start an image in a throw-away virtual machine; Ctrl-C stops it."""
     from vmwright.cli import boot as command
 
-    command.boot(image, forwards=forward or [], page=page)
+    command.boot(image, forwards=forward, page=page)
 
 
-@app.command()
+@app.command
 def doctor(*, json: Json = False) -> None:
     """Tell what this host can do, what it lacks, and the command that adds it."""
     from vmwright.cli import doctor as command
@@ -115,7 +97,7 @@ def doctor(*, json: Json = False) -> None:
     command.doctor(as_json=json)
 
 
-@app.command()
+@app.command
 def images(*, json: Json = False) -> None:
     """List the managed images that builds distributed."""
     from vmwright.cli import lists
@@ -123,7 +105,7 @@ def images(*, json: Json = False) -> None:
     lists.images(as_json=json)
 
 
-@app.command()
+@app.command
 def runs(*, json: Json = False) -> None:
     """List builds and how they ended."""
     from vmwright.cli import lists
@@ -131,17 +113,15 @@ def runs(*, json: Json = False) -> None:
     lists.runs(as_json=json)
 
 
-@app.command()
-def logs(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A build's id, or its first characters.")],
-) -> None:
+@app.command
+def logs(run: Annotated[str, Parameter(help="A build's id, its first characters, or its name.")], /) -> None:
     """Print a build's customization.log."""
     from vmwright.cli import lists
 
     lists.logs(run)
 
 
-@sources.command("list")
+@sources.command(name="list")
 def list_sources(*, json: Json = False) -> None:
     """List the catalogue."""
     from vmwright.cli import sources as command
@@ -149,58 +129,39 @@ def list_sources(*, json: Json = False) -> None:
     command.list_sources(as_json=json)
 
 
-@sources.command()
+@sources.command
 def add(
-    urn: Annotated[
-        str, typer.Argument(metavar="PUBLISHER:OFFER:SKU[:VERSION]", help="What templates call it.")
-    ],
-    origin: Annotated[
-        str, typer.Argument(metavar="DISK", help="A disk file, a URL, or a name in the catalogue.")
-    ],
-    sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="The SHA-256 of the file; a URL needs it.")
-    ] = None,
+    urn: Annotated[str, Parameter(help="What templates call it: PUBLISHER:OFFER:SKU[:VERSION].")],
+    disk: Annotated[str, Parameter(help="A disk file, a URL, or a name in the catalogue.")],
+    /,
+    *,
+    sha256: Annotated[str | None, Parameter(help="The SHA-256 of the file; a URL needs it.")] = None,
 ) -> None:
     """Let a disk stand for a marketplace image."""
     from vmwright.cli import sources as command
 
-    command.add(urn, origin, sha256=sha256)
+    command.add(urn, disk, sha256=sha256)
 
 
-@sources.command()
-def pull(urn: Annotated[str, typer.Argument(metavar="PUBLISHER:OFFER:SKU")]) -> None:
+@sources.command
+def pull(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU")], /) -> None:
     """Bootstrap or renew a source that this host makes itself."""
     from vmwright.cli import sources as command
 
     command.pull(urn)
 
 
-@sources.command("rm")
-def remove(urn: Annotated[str, typer.Argument(metavar="PUBLISHER:OFFER:SKU[:VERSION]")]) -> None:
+@sources.command(name="rm")
+def remove(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU[:VERSION]")], /) -> None:
     """Remove a source from the catalogue."""
     from vmwright.cli import sources as command
 
     command.remove(urn)
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 - the form of typer's callbacks
-    if asked:
-        from vmwright import __version__
-
-        typer.echo(f"vmwright {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Take the options that come before a command."""
-
-
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app(exit_on_error=False)
+    except CycloptsError:
+        sys.exit(USAGE_ERROR)

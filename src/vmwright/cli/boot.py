@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from vmwright.artifacts import ArtifactStore
 from vmwright.builds.reaper import reap
 from vmwright.cli.running import opened, run, shown_events
@@ -54,7 +52,7 @@ def boot(image: str, *, forwards: Sequence[str], page: str | None) -> None:
     with opened() as (settings, database):
         with shown_events(as_json_lines=False) as events:
             text = run(_boot(image, asked, page, settings=settings, database=database, events=events))
-        typer.echo(text, nl=False)
+        print(text, end="")
 
 
 def _forward(text: str) -> Forward:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
-
-import typer
 
 from vmwright.builds.build import BuildRequest
 from vmwright.builds.preflight import check_request
@@ -81,8 +80,8 @@ def _built_template(file: Path, reading: Reading, events: Events, *, as_json: bo
     for problem in refused:
         print_problem(file, problem, err=True)
     if reading.errors:
-        raise typer.Exit(TemplateError.exit_code)
-    raise typer.Exit(UnsupportedError.exit_code)
+        sys.exit(TemplateError.exit_code)
+    sys.exit(UnsupportedError.exit_code)
 
 
 def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
@@ -101,10 +100,8 @@ def _finish(result: BuildResult, *, as_json: bool) -> None:
     """Say what there is now and where; the exit code is 0 only when all of it is there."""
     if not as_json:
         for file in result.files:
-            typer.echo(
-                f"  {file}  {size(file.stat().st_size)}, {size(file.stat().st_blocks * 512)} on this disk"
-            )
-        typer.echo(f"build {result.id} {result.outcome} in {duration(result.seconds)}; log: {result.log}")
+            print(f"  {file}  {size(file.stat().st_size)}, {size(file.stat().st_blocks * 512)} on this disk")
+        print(f"build {result.id} {result.outcome} in {duration(result.seconds)}; log: {result.log}")
     if result.error is not None:
         print_error(result.error)
-        raise typer.Exit(result.error.exit_code)
+        sys.exit(result.error.exit_code)

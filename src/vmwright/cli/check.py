@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import TYPE_CHECKING
 
-import typer
-
 from vmwright.cli.running import fail
+from vmwright.cli.screen import print_json
 from vmwright.cli.templates import print_problem, read_file, summary, values_of
-from vmwright.cli.words import print_json
 from vmwright.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ def check(
         for file, reading in readings:
             for problem in reading.problems:
                 print_problem(file, problem)
-            typer.echo(f"{file}: {summary(reading.problems)}")
+            print(f"{file}: {summary(reading.problems)}")
     if any(reading.errors for _, reading in readings):
-        raise typer.Exit(TemplateError.exit_code)
+        sys.exit(TemplateError.exit_code)
 
 
 def _document(file: Path, reading: Reading) -> dict[str, object]:

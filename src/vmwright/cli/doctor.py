@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import TYPE_CHECKING
 
-import typer
-
 from vmwright.cli.running import opened, run
-from vmwright.cli.words import print_json, size
+from vmwright.cli.screen import print_json, say
+from vmwright.cli.words import size
 from vmwright.errors import UnsupportedError
 from vmwright.machines import container_needs
 from vmwright.machines.host import HostReport, survey
@@ -26,7 +26,7 @@ def doctor(*, as_json: bool) -> None:
         else:
             _print(report, settings)
     if report.machine is None:
-        raise typer.Exit(UnsupportedError.exit_code)
+        sys.exit(UnsupportedError.exit_code)
 
 
 async def _survey(settings: Settings) -> HostReport:
@@ -51,15 +51,15 @@ def _print(report: HostReport, settings: Settings) -> None:
         detail=report.container_reason or "user, network and cgroup namespaces of their own",
     )
     room = f"{report.capacity.cpus} processors, {report.capacity.memory_mib} MiB of memory, "
-    typer.echo(f"{room}{size(report.free_bytes)} free below {settings.home}")
+    print(f"{room}{size(report.free_bytes)} free below {settings.home}")
     if report.machine:
-        typer.echo(f"--machine auto takes: {report.machine.kind} ({report.machine.reason})")
+        print(f"--machine auto takes: {report.machine.kind} ({report.machine.reason})")
     else:
-        typer.echo(f"nothing here can run a build: {report.machine_reason}")
+        print(f"nothing here can run a build: {report.machine_reason}")
     if report.install_command:
-        typer.echo(f"to add what is missing: {report.install_command}")
+        print(f"to add what is missing: {report.install_command}")
 
 
 def _line(name: str, state: str, *, good: bool, detail: str) -> None:
-    typer.secho("✓ " if good else "✗ ", fg="green" if good else "yellow", nl=False)
-    typer.echo(f"{name:<20} {state:<12} {detail}".rstrip())
+    mark = ("✓ ", "green") if good else ("✗ ", "yellow")
+    say(mark, f"{name:<20} {state:<12} {detail}".rstrip())

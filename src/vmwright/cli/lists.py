@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from vmwright.artifacts import ArtifactStore
 from vmwright.builds import records
 from vmwright.builds.log import FILE_NAME
 from vmwright.cli.running import opened
-from vmwright.cli.words import duration, print_json, size, table
+from vmwright.cli.screen import print_json, table
+from vmwright.cli.words import duration, size
 from vmwright.errors import VmwrightError
 from vmwright.images.library import ImageLibrary
 
@@ -46,7 +45,7 @@ def logs(run: str) -> None:
         log = Path(records.find_run(database, run).folder) / FILE_NAME
         if not log.exists():
             raise VmwrightError(f"The log of this build is gone: {log}")
-    typer.echo(log.read_text(errors="replace"), nl=False)
+    print(log.read_text(errors="replace"), end="")
 
 
 def _image_row(image: ManagedImageRecord) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import typer
-
+from vmwright.cli.screen import say
 from vmwright.errors import BuildCanceledError, VmwrightError
 from vmwright.events import Events, as_json
 
@@ -59,17 +58,15 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
 def fail(error: VmwrightError) -> NoReturn:
     """Print an error and end the program with its exit code."""
     print_error(error)
-    raise typer.Exit(error.exit_code)
+    sys.exit(error.exit_code)
 
 
 def print_error(error: VmwrightError) -> None:
     """Print an error as ``error:`` and ``hint:``, on standard error."""
     where = f"{error.target}: " if error.target and error.target not in error.message else ""
-    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(f"{where}{error.message}", err=True)
+    say(("error: ", "bold red"), f"{where}{error.message}", err=True)
     if error.hint:
-        typer.secho("hint: ", fg="cyan", nl=False, err=True)
-        typer.echo(error.hint, err=True)
+        say(("hint: ", "cyan"), error.hint, err=True)
 
 
 @contextlib.contextmanager

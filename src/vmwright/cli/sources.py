@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import typer
-
 from vmwright.artifacts import ArtifactStore
 from vmwright.builds.inputs import source_context
 from vmwright.builds.reaper import reap
 from vmwright.cli.running import opened, run, shown_events
-from vmwright.cli.words import age, print_json, size, table
+from vmwright.cli.screen import print_json, table
+from vmwright.cli.words import age, size
 from vmwright.sources import adding, builtin
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.urn import parse
@@ -68,7 +67,7 @@ def _change(work: Callable[[SourceContext], Awaitable[CatalogueEntry]], done: st
             return await work(context)
 
         entry = run(change())
-    typer.echo(f"{done} {entry.urn}: {entry.facts.os_name}, generation {entry.facts.generation}")
+    print(f"{done} {entry.urn}: {entry.facts.os_name}, generation {entry.facts.generation}")
 
 
 def _row(entry: CatalogueEntry) -> tuple[str, ...]:

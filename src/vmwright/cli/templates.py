@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import typer
-
+from vmwright.cli.screen import say
 from vmwright.errors import TemplateError
 from vmwright.template import Problem, Reading, Severity, read
 
@@ -57,13 +56,12 @@ def read_file(
 def print_problem(file: Path, problem: Problem, *, err: bool = False) -> None:
     """Print a problem as compilers do (``file:line:column: error[code] path: ...``), then what to write."""
     place = f"{file}:{problem.line}:{problem.column}" if problem.line else str(file)
-    typer.echo(f"{place}: ", nl=False, err=err)
-    typer.secho(f"{problem.severity}[{problem.code}]", fg=COLORS[problem.severity], nl=False, err=err)
-    typer.echo(f" {problem.path}: {problem.message}" if problem.path else f" {problem.message}", err=err)
+    what = f" {problem.path}: {problem.message}" if problem.path else f" {problem.message}"
+    say(f"{place}: ", (f"{problem.severity}[{problem.code}]", COLORS[problem.severity]), what, err=err)
     if problem.hint:
-        typer.echo(f"    write: {problem.hint}", err=err)
+        say(f"    write: {problem.hint}", err=err)
     if problem.source not in {"", OWN_RULE}:
-        typer.secho(f"    rule: {problem.source}", dim=True, err=err)
+        say((f"    rule: {problem.source}", "dim"), err=err)
 
 
 def summary(problems: Sequence[Problem]) -> str:

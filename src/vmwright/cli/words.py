@@ -1,14 +1,10 @@
-"""How the command line writes: durations, sizes, tables, JSON."""
+"""How the command line writes quantities: durations, sizes, ages."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import typer
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import timedelta
 
 KIB = 1024
@@ -35,19 +31,6 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= KIB
     return f"{value:.1f} TiB"
-
-
-def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    """Print rows as aligned columns, plain, so that they can be cut and grepped."""
-    lines = [headings, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    for line in lines:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def print_json(value: object) -> None:
-    """Print a document as indented JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def age(time: timedelta) -> str:

@@ -1,0 +1,46 @@
+"""What builds could leave on this host, to be compared before and after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def traces(home: Path) -> set[str]:
+    """Name every process, mount, loop device, cgroup and namespace that belongs to a build of ``home``."""
+    return {*_processes(home), *_mounts(home), *_loops(home), *_cgroups(home), *_staged(home)}
+
+
+def _processes(home: Path) -> set[str]:
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            name = (folder / "comm").read_text().strip()
+        except OSError:
+            continue
+        if str(home) in command and name != "vmwright" and int(folder.name) != os.getpid():
+            found.add(f"process {name}: {command[:120]}")
+    return found
+
+
+def _mounts(home: Path) -> set[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {f"mount {line.split()[4]}" for line in lines if str(home) in line}
+
+
+def _loops(home: Path) -> set[str]:
+    files = Path("/sys/block").glob("loop*/loop/backing_file")
+    backing = [file.read_text().strip() for file in files if file.exists()]
+    return {f"loop device over {path}" for path in backing if str(home) in path}
+
+
+def _cgroups(home: Path) -> set[str]:
+    names = {folder.name[:8] for folder in (home / "builds").glob("*")}
+    folders = Path("/sys/fs/cgroup").rglob("vmwright-*")
+    return {f"cgroup {folder}" for folder in folders if folder.name.removeprefix("vmwright-")[:8] in names}
+
+
+def _staged(home: Path) -> set[str]:
+    left = [*home.glob("staging/*"), *home.glob("builds/*/layers"), *home.glob("boots/*")]
+    return {f"folder {path}" for path in left}
