@@ -1,7 +1,7 @@
 """Typed configuration: ``vmwright.toml`` in $VMWRIGHT_HOME or in the working folder, or VMWRIGHT_ variables.
 
 A key in the working folder's file wins over the same key in $VMWRIGHT_HOME's; a variable wins over both
-(``VMWRIGHT_MACHINE=vm``; nested keys with two underscores: ``VMWRIGHT_DEBIAN__SUITE=bookworm``).
+(``VMWRIGHT_MACHINE=vm``; nested keys with two underscores: ``VMWRIGHT_DEBIAN__DISK_SIZE_GIB=8``).
 """
 
 from __future__ import annotations

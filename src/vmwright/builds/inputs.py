@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import ArtifactStore
+from vmwright.builds.syntax import warn_of_syntax_errors
 from vmwright.customizers.kinds import ReadyStep, fetch_step
 from vmwright.downloads import Downloader, Origin
 from vmwright.images import ImageLibrary
@@ -84,9 +85,11 @@ async def fetch_steps(build: Build) -> tuple[ReadyStep, ...]:
         fetched = await downloader.fetch(uri, destination, sha256=sha256, what=what, origin=Origin.LOCAL)
         return fetched.path
 
-    return tuple(
+    steps = tuple(
         [
             await fetch_step(step, number, fetch=fetch, folder=folder)
             for number, step in enumerate(build.template.customize, start=1)
         ]
     )
+    await warn_of_syntax_errors(steps, build.events)
+    return steps

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from vmwright.builds.records import RunState
 from vmwright.disks import attach, mounts
 from vmwright.errors import VmwrightError
-from vmwright.machines import cgroup
+from vmwright.machines.nspawn import remove_container
 from vmwright.process import kill_marked
 from vmwright.state.resources import Ledger, Resource, ResourceKind, abandoned
 from vmwright.state.tables import BuildRow
@@ -32,9 +32,6 @@ async def reap(database: Database, events: Events) -> None:
         return
     builds = sorted({resource.build_id for resource in left if resource.build_id})
     events.note(f"Clearing up after {len(builds) or 'a'} interrupted build(s): {len(left)} resources")
-    for resource in left:
-        if resource.kind is ResourceKind.MOUNT:
-            await mounts.thaw(Path(resource.identity))
     ledger = Ledger(database)
     for resource in left:
         try:
@@ -56,7 +53,7 @@ async def remove(resource: Resource) -> None:
         case ResourceKind.LOOP:
             await attach.detach(Path(resource.identity))
         case ResourceKind.CGROUP:
-            await cgroup.remove(resource.identity)
+            await remove_container(resource.identity)
         case ResourceKind.PATH:
             await asyncio.to_thread(_remove_path, Path(resource.identity))
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from vmwright.disks.references import refuse_in_qcow2, refuse_in_vmdk
 from vmwright.disks.vhd import MIB, is_fixed_vhd, verify_fixed_vhd, write_footer
 from vmwright.errors import BuildError, SourceError
 from vmwright.process import run
@@ -34,6 +35,7 @@ class DiskFormat(StrEnum):
     RAW = "raw"
     VHD = "vpc"
     VHDX = "vhdx"
+    VMDK = "vmdk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +52,10 @@ _MAGIC = {
     b"QFI\xfb": DiskFormat.QCOW2,
     b"conectix": DiskFormat.VHD,
     b"vhdxfile": DiskFormat.VHDX,
+    b"KDMV": DiskFormat.VMDK,
 }
-_FOREIGN_MAGIC = {b"KDMV": "VMDK", b"# Disk DescriptorFile": "VMDK", b"<<< ": "VDI", b"QED\0": "QED"}
-_HEAD_BYTES = 104
-_QCOW2_BACKING = slice(8, 16)
-_QCOW2_VERSION = slice(4, 8)
-_QCOW2_WITH_FEATURES = 3
-_QCOW2_INCOMPATIBLE = slice(72, 80)
-_EXTERNAL_DATA_FILE = 1 << 2
+_FOREIGN_MAGIC = {b"COWD": "VMDK", b"# Disk DescriptorFile": "VMDK", b"<<< ": "VDI", b"QED\0": "QED"}
+_HEAD_BYTES = 32
 _PROGRESS = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
 
 
@@ -85,9 +83,11 @@ async def foreign_info(path: Path) -> DiskInfo:
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise SourceError(f"{path} is not a disk: no file, or an empty one", target=str(path))
-    if sniff(path) is DiskFormat.QCOW2:
-        with path.open("rb") as file:
-            _refuse_references(path, file.read(_HEAD_BYTES))
+    match sniff(path):
+        case DiskFormat.QCOW2:
+            refuse_in_qcow2(path)
+        case DiskFormat.VMDK:
+            refuse_in_vmdk(path)
     return await info(path)
 
 
@@ -211,21 +211,6 @@ async def _info(path: Path, disk_format: DiskFormat) -> dict[str, Any]:
         )
     said: dict[str, Any] = json.loads(ended.stdout)
     return said
-
-
-def _refuse_references(path: Path, head: bytes) -> None:
-    refused = None
-    if int.from_bytes(head[_QCOW2_BACKING]):
-        refused = "a backing file"
-    newer = int.from_bytes(head[_QCOW2_VERSION]) >= _QCOW2_WITH_FEATURES
-    if newer and int.from_bytes(head[_QCOW2_INCOMPATIBLE]) & _EXTERNAL_DATA_FILE:
-        refused = "an external data file"
-    if refused:
-        raise SourceError(
-            f"{path.name} refers to {refused}: a source disk must be one whole file",
-            target=str(path),
-            hint=f"make one file of it where it was made: qemu-img convert -O qcow2 {path.name} whole.qcow2",
-        )
 
 
 def _percent_reader(total: int, on_progress: ProgressSink | None) -> Callable[[bytes], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -76,11 +75,13 @@ class Machine(Protocol):
         When this returns, the disk that was written so far never changes again.
         """
 
+    async def changed_boot_files(self) -> tuple[str, ...]:
+        """Return the paths of boot files that differ from those at the start and that this machine cannot
+        vouch for: a container's own; none for a VM, which boots what it writes.
+        """
+
     async def power_off(self) -> None:
         """Shut the guest down in good order and wait until its disk is closed."""
 
     async def destroy(self) -> None:
         """Remove all that the machine has on this host, whatever state it is in; needs no answer."""
-
-
-BootFiles = Mapping[str, str]

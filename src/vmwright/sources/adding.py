@@ -28,7 +28,7 @@ async def add(name: str, disk: str, context: SourceContext, *, sha256: str | Non
     """Let a disk stand for an image.
 
     :param name: ``publisher:offer:sku``, with a version or without (then ``1.<yyyymmdd>.<n>``).
-    :param disk: a file (qcow2, raw, VHD, VHDX), a URL (with its SHA-256), or the name of another source,
+    :param disk: a file (qcow2, raw, VHD, VHDX, VMDK), a URL with its SHA-256, or the name of another source,
         whose newest version is followed where it ends in ``:latest``.
     :raises SourceError: the name is taken or wrong, the disk is not there, is not what its checksum says,
         refers to other files, or holds no guest.

@@ -278,3 +278,14 @@ async def test_a_defect_is_recorded_and_not_hidden(bench: Bench, machine: Script
     run = find_run(bench.database, "test")
     assert (run.run_state, run.message.splitlines()[0]) == (RunState.FAILED, "Internal error occurred.")
     assert bench.nothing_is_left()
+
+
+async def test_a_script_that_bash_cannot_parse_is_warned_of_before_the_machine_starts(
+    bench: Bench, recorder: Recorder
+) -> None:
+    await bench.build(shell(1, "echo fine"), shell(2, "echo 'no end", "true"))
+    warnings = [event for event in recorder.of(Notice) if event.level is Level.WARNING]
+    assert len(warnings) == 1
+    assert "step 2 'step2' has a syntax error: line 2: unexpected EOF" in warnings[0].message
+    begun = next(event for event in recorder.of(PhaseStarted) if event.phase is Phase.MACHINE)
+    assert recorder.seen.index(warnings[0]) < recorder.seen.index(begun)

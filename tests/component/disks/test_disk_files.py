@@ -105,15 +105,37 @@ async def test_the_header_of_a_qcow2_inside_a_raw_disk_is_data(tmp_path: Path) -
         await foreign_info(disk)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("vmdk", "VMDK"), ("qed", "QED")])
-async def test_formats_that_refer_to_other_files_are_named_and_refused(
-    tmp_path: Path, kind: str, name: str
-) -> None:
+async def test_formats_that_are_not_read_are_named_and_refused(tmp_path: Path) -> None:
     path = tmp_path / "disk.raw"
-    await qemu_img("create", "-f", kind, path, "4M")
-    with pytest.raises(SourceError, match=name) as caught:
+    await qemu_img("create", "-f", "qed", path, "4M")
+    with pytest.raises(SourceError, match="QED") as caught:
         await foreign_info(path)
     assert "qemu-img convert" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("subformat", ["monolithicSparse", "streamOptimized"])
+async def test_a_whole_vmdk_is_read(tmp_path: Path, subformat: str) -> None:
+    source, vmdk, back = raw(tmp_path), tmp_path / "disk.vmdk", tmp_path / "back"
+    await qemu_img("convert", "-f", "raw", "-O", "vmdk", "-o", f"subformat={subformat}", source, vmdk)
+    assert (await foreign_info(vmdk)).format is DiskFormat.VMDK
+    await convert(vmdk, back, to=DiskFormat.RAW)
+    assert await compare(source, back)
+
+
+async def test_a_vmdk_that_refers_to_other_files_is_refused(tmp_path: Path) -> None:
+    await qemu_img("create", "-f", "vmdk", "-o", "subformat=monolithicFlat", tmp_path / "flat.vmdk", "4M")
+    with pytest.raises(SourceError, match="VMDK"):
+        await foreign_info(tmp_path / "flat.vmdk")
+    child, base = tmp_path / "child.vmdk", tmp_path / "base.vmdk"
+    await qemu_img("create", "-f", "vmdk", base, "4M")
+    await qemu_img("create", "-f", "vmdk", "-F", "vmdk", "-b", base, child)
+    with pytest.raises(SourceError, match="a parent disk"):
+        await foreign_info(child)
+    with base.open("r+b") as file:
+        file.seek(12)
+        file.write(bytes(8))  # a capacity of none: the description says where the disk is
+    with pytest.raises(SourceError, match="other files that hold its contents"):
+        await foreign_info(base)
 
 
 async def test_a_broken_conversion_leaves_nothing(tmp_path: Path) -> None:

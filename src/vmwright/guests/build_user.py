@@ -1,0 +1,88 @@
+"""The build user of a Linux guest: made for a build, and removed so that no trace of it stays.
+
+Works on every distribution with shadow-utils and sudo, over any transport. Everything is one root command:
+once the user is gone, a transport that logs in as that user cannot come back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.errors import MachineError
+
+if TYPE_CHECKING:
+    from vmwright.guests.linux import LinuxGuest
+
+EXISTS = 9
+
+# $1: the user. The file in sudoers.d also says whose user it is: after a resumed build there is one already.
+CREATE = rf"""
+set -e
+rule=/etc/sudoers.d/90-vmwright
+if ! command -v sudo >/dev/null 2>&1 || [ ! -d /etc/sudoers.d ]; then
+    echo 'sudo is not installed' >&2
+    exit 1
+fi
+if [ -e "$rule" ] && id "$1" >/dev/null 2>&1; then exit 0; fi
+if id "$1" >/dev/null 2>&1; then exit {EXISTS}; fi
+useradd --create-home --shell /bin/bash "$1"
+umask 0337
+printf '%s ALL=(ALL) NOPASSWD:ALL\n' "$1" > "$rule"
+"""
+
+# $1: the user. userdel removes the home, the mail spool and the subordinate ids; --force because the user may
+# be logged in to run this. cloud-init's file goes with the last rule in it. The backups that shadow-utils
+# keep beside each file still have the user: they become copies of the files as they are now.
+REMOVE = r"""
+set -e
+uid=$(id -u "$1" 2>/dev/null) || exit 0
+group=$(id -gn "$1")
+userdel --force --remove "$1" 2>/dev/null || ! id "$1" >/dev/null 2>&1
+if grep -q "^$group:[^:]*:[^:]*:$" /etc/group && [ "$group" = "$1" ]; then groupdel "$group"; fi
+for file in /etc/subuid /etc/subgid; do
+    if [ -e "$file" ]; then sed -i "/^$1:/d" "$file"; fi
+done
+rm -f /etc/sudoers.d/90-vmwright
+rule=/etc/sudoers.d/90-cloud-init-users
+if [ -e "$rule" ]; then
+    sed -i -e "/^# User rules for $1\$/d" -e "/^$1[[:space:]]/d" "$rule"
+    grep -q '^[^#[:space:]]' "$rule" || rm -f "$rule"
+fi
+for file in passwd group shadow gshadow subuid subgid; do
+    if [ -e "/etc/$file-" ]; then cp -a "/etc/$file" "/etc/$file-"; fi
+done
+rm -rf "/home/$1" "/var/mail/$1" "/var/spool/mail/$1" "/var/spool/cron/crontabs/$1" "/var/spool/cron/$1"
+for state in /var/lib/sudo /var/db/sudo; do rm -f "$state/lectured/$1" "$state/lectured/$uid"; done
+rm -f "/var/lib/systemd/linger/$1"
+"""
+
+
+async def create_build_user(guest: LinuxGuest) -> None:
+    """Make the build user (``guest.user``): unprivileged, locked password, password-less sudo.
+
+    Does nothing where an earlier start of this build has made it (a resumed build).
+
+    :raises MachineError: the image has a user of this name, or no sudo.
+    """
+    ended = await guest.ask("sh", "-c", CREATE, "sh", guest.user, as_root=True, check=False)
+    if ended.exit_code == EXISTS:
+        raise MachineError(
+            f"The source has a user named {guest.user}, which the build would remove at its end",
+            hint="remove that user from the source",
+        )
+    if ended.exit_code != 0:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise MachineError(f"The build user {guest.user} cannot be made in the guest: {said}")
+
+
+async def remove_build_user(guest: LinuxGuest) -> None:
+    """Remove the build user (``guest.user``) with all that names it; does nothing where there is none.
+
+    Must be the last thing that a build does in the guest as that user. Logs are not touched.
+
+    :raises MachineError: something that names the user stays; with the guest's own words.
+    """
+    ended = await guest.ask("sh", "-c", REMOVE, "sh", guest.user, as_root=True, check=False)
+    if ended.exit_code != 0:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise MachineError(f"The build user {guest.user} cannot be removed from the guest: {said}")

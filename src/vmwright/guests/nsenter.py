@@ -1,0 +1,175 @@
+"""Reaching a guest that is a container on this host: its namespaces are entered, nothing listens.
+
+A command first joins the container's cgroup, then its namespaces, and starts there with an empty environment:
+as the build user through a login of its own (``su -l``, so PAM, limits and /etc/environment are as over SSH),
+as root through a plain ``sh``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmwright import process
+from vmwright.errors import MachineError, ProcessError
+from vmwright.events import Stream
+from vmwright.guests.transport import Ended
+from vmwright.state.resources import started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from vmwright.guests.transport import OutputSink, ProgressSink
+
+CLEAN = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "TERM=dumb")
+LONGEST = 7 * 24 * 3600.0
+PIECE = 1 << 20
+BY_SIGNAL = 128
+STOPPING_SECONDS = 30.0
+
+
+class NsenterTransport:
+    """The way into one container.
+
+    :param user: the build user.
+    """
+
+    def __init__(self, user: str) -> None:
+        self._user = user
+        self._leader = 0
+        self._since = ""
+        self._within: tuple[str, ...] = ()
+
+    def lead_to(self, leader: int, within: tuple[str, ...]) -> None:
+        """Lead to the container's present life: its init, and what joins its cgroup (a command's start)."""
+        self._leader = leader
+        self._since = started(leader)
+        self._within = within
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the container's init is there (its process id alone would say nothing: ids are reused)."""
+        return bool(self._since) and started(self._leader) == self._since
+
+    async def execute(
+        self,
+        command: str,
+        *,
+        as_root: bool = False,
+        stdin: bytes = b"",
+        sink: OutputSink | None = None,
+        timeout: float | None = None,
+    ) -> Ended:
+        """Run one command line; see ``Transport.execute``."""
+        if not self.is_up:
+            return Ended(None)
+        ended = await self._run(command, as_root=as_root, stdin=stdin, sink=sink, timeout=timeout)
+        lost = ended.returncode < 0  # killed from outside, with the container
+        killed = ended.returncode > BY_SIGNAL
+        if lost or not self.is_up or (killed and await self.is_stopping()):
+            return Ended(None, ended.stdout, ended.stderr)
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    async def is_stopping(self) -> bool:
+        """Return whether the container is gone or on its way down, also where something still delays that."""
+        if not self.is_up:
+            return True
+        asked = "systemctl is-system-running; busctl get-property org.freedesktop.login1"
+        asked += " /org/freedesktop/login1 org.freedesktop.login1.Manager PreparingForShutdown"
+        answer = await self._run(asked, as_root=True, timeout=STOPPING_SECONDS)
+        said = answer.stdout.split(b"\n")
+        return not self.is_up or b"stopping" in said or b"b true" in said
+
+    async def put(
+        self, source: Path, destination: str, *, mode: int, progress: ProgressSink | None = None
+    ) -> None:
+        """Write a file of the host into the container; see ``Transport.put``."""
+        quoted = shlex.quote(destination)
+        # closed here: the guest may refuse the file before it is read to its end
+        async with contextlib.aclosing(_pieces(source, progress)) as pieces:
+            ended = await self._run(
+                f"cat > {quoted} && chmod {mode:o} {quoted}", stdin=pieces, timeout=LONGEST
+            )
+        if ended.returncode != 0:
+            said = ended.stderr.decode(errors="replace").strip()
+            raise MachineError(f"The guest refused {destination}: {said}", target=destination)
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection to end."""
+
+    def arguments(self, command: str, *, as_root: bool) -> list[str]:
+        """Return the host's command line that runs a command line of the guest's shell."""
+        entering = [*self._within, "nsenter", "--target", str(self._leader), "--all"]
+        if as_root:
+            home = ["-C", "/root", "HOME=/root", "USER=root", "LOGNAME=root"]
+            return [*entering, "env", "-i", *home, *CLEAN, "sh", "-c", command]
+        return [*entering, "env", "-i", *CLEAN, "su", "--login", self._user, "--command", command]
+
+    async def _run(
+        self,
+        command: str,
+        *,
+        as_root: bool = False,
+        stdin: bytes | AsyncIterator[bytes] = b"",
+        sink: OutputSink | None = None,
+        timeout: float | None = None,
+    ) -> process.Finished:
+        pids: list[int] = []
+        run = asyncio.ensure_future(
+            process.run(
+                self.arguments(command, as_root=as_root),
+                timeout=LONGEST,
+                stdin=stdin,
+                check=False,
+                on_start=pids.append,
+                on_stdout=(lambda chunk: sink(Stream.STDOUT, chunk)) if sink else None,
+                on_stderr=(lambda chunk: sink(Stream.STDERR, chunk)) if sink else None,
+            )
+        )
+        try:
+            await asyncio.wait({run}, timeout=timeout)
+            if not run.done():
+                raise MachineError(f"The guest did not end within {timeout:g} seconds: {command}")
+            return run.result()
+        except ProcessError as error:
+            raise MachineError(f"The container cannot be entered: {error.message}", hint=error.hint) from None
+        finally:
+            if not run.done():
+                # before the run itself: a login shell has a session of its own, and orphans name no parent
+                for pid in pids:
+                    _kill_family(pid)
+                run.cancel()
+                await asyncio.wait({run})
+
+
+async def _pieces(source: Path, progress: ProgressSink | None) -> AsyncGenerator[bytes, None]:
+    total, done = source.stat().st_size, 0
+    with source.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
+            done += len(piece)
+            if progress:
+                progress(done, total)
+
+
+def _kill_family(ancestor: int) -> None:
+    """Kill a process and all below it; each is stopped before its children are looked up, so none escapes."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(ancestor, signal.SIGSTOP)
+        for child in _children(ancestor):
+            _kill_family(child)
+        os.kill(ancestor, signal.SIGKILL)
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
