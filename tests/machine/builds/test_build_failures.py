@@ -64,6 +64,16 @@ async def test_a_build_that_takes_too_long(
     assert "during step 1 of 1 'Sleeps' (Shell)" in result.error.message
 
 
+def test_what_a_container_cannot_do_says_what_can(vmwright: Vmwright, tmp_path: Path) -> None:
+    template = write_template(tmp_path, shell("sudo update-grub", name="Grub"))
+    done = vmwright("build", template, "--machine", "container", "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "'Grub' (Shell) failed" in done.err
+    assert (
+        "hint: a container has no kernel, devices or boot loader of its own: `--machine vm` has" in done.err
+    )
+
+
 def test_a_guest_that_is_switched_off(vmwright: Vmwright, tmp_path: Path) -> None:
     done = vmwright("build", write_template(tmp_path, shell("sudo poweroff", name="Off")), "--out", tmp_path)
     assert done.code == 1

@@ -82,10 +82,16 @@ async def test_the_quickstarts_build_and_boot(vmwright: Vmwright, tmp_path: Path
         assert shutil.disk_usage(root).total > 27 << 30
 
     source = {"type": "ManagedImage", "imageId": vmwright.json("images")[0]["id"]}
-    second = write_template(tmp_path, shell(*NGINX, name="Nginx"), name="second", source=source)
-    built = vmwright("build", second, "--out", tmp_path / "out")
+    target = {"type": "ManagedImage", "imageId": f"{source['imageId']}2", "location": "westus2"}
+    second = write_template(
+        tmp_path,
+        shell(*NGINX, name="Nginx"),
+        source=source,
+        distribute=[{**target, "runOutputName": "second"}],
+    )
+    built = vmwright("build", second)
     assert built.code == 0, built.err
-    booted = vmwright("boot", tmp_path / "out" / "second.vhd", "--page", "/")
+    booted = vmwright("boot", "quickstart2", "--page", "/")
     assert booted.code == 0, booted.err
     assert booted.out.endswith(PAGE)
 
@@ -93,12 +99,10 @@ async def test_the_quickstarts_build_and_boot(vmwright: Vmwright, tmp_path: Path
 @NEEDS_QUICKSTARTS
 async def test_the_vhd_quickstart_builds(vmwright: Vmwright, tmp_path: Path, ledger: Ledger) -> None:
     out = tmp_path / "out"
-    built = vmwright(
-        "build", QUICKSTARTS / VHD, "--out", out, "--set", "runOutputName=hello", "--format", "raw"
-    )
+    built = vmwright("build", QUICKSTARTS / VHD, "--out", out, "--name", "hello", "--format", "raw")
     assert built.code == 0, built.err
     verify_fixed_vhd(out / "hello.vhd")
-    assert sorted(path.name for path in out.iterdir()) == ["SHA256SUMS", "hello.vhd", f"{Path(VHD).stem}.raw"]
+    assert sorted(path.name for path in out.iterdir()) == ["SHA256SUMS", "hello.raw", "hello.vhd"]
     for line in (out / "SHA256SUMS").read_text().splitlines():
         expected, name = line.split("  ")
         with (out / name).open("rb") as file:
@@ -131,7 +135,7 @@ async def test_boot_files_changed_in_a_container_are_finished_in_a_vm(
     change = (
         "echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX vmwright.seen=1\"' | sudo tee -a /etc/default/grub"
     )
-    template = write_template(tmp_path, shell(change, "sudo update-grub", name="Grub"))
+    template = write_template(tmp_path, shell(change, name="Grub"))
     built = vmwright("build", template, "--machine", "container", "--out", tmp_path / "out")
     assert built.code == 0, built.err
     assert "the build is finished in a VM" in built.out
