@@ -11,6 +11,7 @@ from vmwright.customizers.customizer import StepResult
 from vmwright.customizers.kinds import ReadyStep, run_step
 from vmwright.errors import MachineError, StepError
 from vmwright.events import Outcome, StepEnded, StepStarted
+from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
@@ -20,6 +21,9 @@ RESTART_SECONDS = 20 * 60.0
 
 # How a script ends that its own reboot stops: its connection is lost, or systemd signals it (128 + 15, 9).
 STOPPED_BY_RESTART = frozenset({None, 143, 137})
+
+# What programs say that find neither a kernel nor a disk of their own.
+NEEDS_A_VM = ("grub-probe: error", "modprobe: ", "Operation not permitted", "mknod: ", "mount: ")
 
 
 async def customize(build: Build, stage: Stage, steps: tuple[ReadyStep, ...]) -> None:
@@ -52,7 +56,7 @@ async def _run_recorded(build: Build, stage: Stage, ready: ReadyStep, *, total: 
             )
         )
     if not result.succeeded:
-        raise _failure(ready, total, result)
+        raise _failure(ready, total, result, stage.machine.kind)
 
 
 async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> StepResult:
@@ -79,7 +83,7 @@ def _title(ready: ReadyStep, total: int) -> str:
     return f"Step {ready.number} of {total} '{ready.step.name}' ({ready.step.kind}) failed"
 
 
-def _failure(ready: ReadyStep, total: int, result: StepResult) -> StepError:
+def _failure(ready: ReadyStep, total: int, result: StepResult, machine: MachineKind) -> StepError:
     """Return the error that names the step, its exit code and its last lines, in Packer's words."""
     if result.exit_code is None:
         reason = (
@@ -91,4 +95,14 @@ def _failure(ready: ReadyStep, total: int, result: StepResult) -> StepError:
             f"Script exited with non-zero exit status: {result.exit_code}. Allowed exit codes are: {allowed}"
         )
     lines = "".join(f"\n    {line}" for line in result.last_lines)
-    return StepError(f"{_title(ready, total)}: {reason}{lines}", target=ready.step.path)
+    return StepError(
+        f"{_title(ready, total)}: {reason}{lines}",
+        target=ready.step.path,
+        hint=_hint(result) if machine is MachineKind.CONTAINER else None,
+    )
+
+
+def _hint(result: StepResult) -> str | None:
+    if any(word in line for line in result.last_lines for word in NEEDS_A_VM):
+        return "a container has no kernel, devices or boot loader of its own: `--machine vm` has"
+    return None

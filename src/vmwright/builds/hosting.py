@@ -60,7 +60,9 @@ async def vm_for(build: Build, base: BaseDisk) -> Machine:
 
 
 def _spec(build: Build, base: BaseDisk, choice: Choice) -> MachineSpec:
-    sizing = fit(build.template.vm_profile.vm_size, host_capacity(), generation=base.facts.generation)
+    sizing = fit(build.template.vm_profile.vm_size, host_capacity())
+    for warning in sizing.warnings:
+        build.events.warn(warning)
     for note in sizing.notes:
         build.events.note(note)
     return MachineSpec(

@@ -20,7 +20,7 @@ SHELLS = re.compile(rb"#!\s*(?:/usr)?/bin/(?:env\s+)?(?:ba|da)?sh\b")
 
 
 async def warn_of_syntax_errors(steps: tuple[ReadyStep, ...], events: Events) -> None:
-    """Warn of scripts that bash cannot parse. The guest's own shell has the last word: it is no error here."""
+    """Warn of scripts that bash cannot parse; no error, since the guest's own shell has the last word."""
     for ready in steps:
         if isinstance(ready.step, Shell) and _is_for_a_shell(ready.file):
             parsed = await run(["bash", "-n", ready.file], timeout=SECONDS, check=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -93,7 +92,8 @@ async def _boot(
                 for forward in booted.forwards:
                     events.note(f"{LOOPBACK}:{forward.host_port} is the guest's port {forward.guest_port}")
                 events.note("Ctrl-C stops it and throws it away")
-                await asyncio.Event().wait()
+                await booted.machine.wait_until_off()
+                events.note("The guest has powered off")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return ""
@@ -119,7 +119,7 @@ async def _bootable(image: str, *, settings: Settings, database: Database, work:
 
 
 async def _spec(name: str, folder: Path, disk: Bootable, settings: Settings) -> MachineSpec:
-    sizing = fit("", host_capacity(), generation=disk.generation)
+    sizing = fit("", host_capacity())
     kvm = await kvm_verdict(settings)
     return MachineSpec(
         name=name,

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 SHORT = 60.0
 
+# Asks whether the guest is on its way down, also while a service still delays that (an inhibitor of logind).
+ASK_STOPPING = (
+    "systemctl is-system-running; busctl get-property org.freedesktop.login1 /org/freedesktop/login1"
+    " org.freedesktop.login1.Manager PreparingForShutdown"
+)
+STOPPING = {b"stopping", b"b true"}
+
+
+def says_stopping(answer: bytes) -> bool:
+    """Return whether the answer to ``ASK_STOPPING`` means that the guest is going down."""
+    return not STOPPING.isdisjoint(answer.split(b"\n"))
+
 
 class LinuxGuest:
     """A Linux guest behind one transport; ``user`` is the unprivileged build user."""
@@ -47,8 +59,3 @@ class LinuxGuest:
     async def boot_id(self) -> str:
         """Return what names this boot of the guest."""
         return (await self.ask("cat", "/proc/sys/kernel/random/boot_id")).stdout.decode().strip()
-
-    async def is_stopping(self) -> bool:
-        """Return whether the guest is on its way down: a reboot or power-off has been asked for."""
-        ended = await self._transport.execute("systemctl is-system-running", timeout=SHORT)
-        return ended.exit_code is None or ended.stdout.strip() == b"stopping"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from vmwright import process
 from vmwright.errors import MachineError, ProcessError
 from vmwright.events import Stream
+from vmwright.guests.linux import ASK_STOPPING, says_stopping
 from vmwright.guests.transport import Ended
 from vmwright.state.resources import started
 
@@ -79,11 +80,8 @@ class NsenterTransport:
         """Return whether the container is gone or on its way down, also where something still delays that."""
         if not self.is_up:
             return True
-        asked = "systemctl is-system-running; busctl get-property org.freedesktop.login1"
-        asked += " /org/freedesktop/login1 org.freedesktop.login1.Manager PreparingForShutdown"
-        answer = await self._run(asked, as_root=True, timeout=STOPPING_SECONDS)
-        said = answer.stdout.split(b"\n")
-        return not self.is_up or b"stopping" in said or b"b true" in said
+        answer = await self._run(ASK_STOPPING, as_root=True, timeout=STOPPING_SECONDS)
+        return not self.is_up or says_stopping(answer.stdout)
 
     async def put(
         self, source: Path, destination: str, *, mode: int, progress: ProgressSink | None = None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from vmwright.state.resources import Ledger
 
 SOURCES = BUILT_IN_SOURCES
+# Where machines/probe.py looks for a kernel to prove KVM with.
+KERNELS = "kernels"
 
 
 class Bootstrap(Protocol):
@@ -60,5 +62,8 @@ async def pull(urn: Urn, context: SourceContext) -> CatalogueEntry:
             size_bytes=made.facts.virtual_size,
         )
         artifact = await context.artifacts.adopt(made.path, "qcow2")
+        kernels = context.settings.home / KERNELS
+        kernels.mkdir(exist_ok=True)
+        made.kernel.replace(kernels / made.kernel.name)
         named = Urn(known.publisher, known.offer, known.sku, made.version)
         return context.catalogue.insert(named, digest=artifact.digest, facts=facts, origin=BUILT_IN)

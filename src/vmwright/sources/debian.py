@@ -7,9 +7,11 @@ What the image holds: docs/debian-source.md.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shlex
+import shutil
 import tempfile
 import uuid
 from collections import deque
@@ -69,9 +71,13 @@ NO_NETWORK = ("Failed to fetch", "Could not resolve", "Could not connect", "Unab
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianDisk:
-    """A bootstrapped disk: a qcow2, what it is, and its version (``12.<point release>.<yyyymmdd>``)."""
+    """A bootstrapped disk: a qcow2, what it is, and its version (``12.<point release>.<yyyymmdd>``).
+
+    ``kernel`` is a copy of its kernel beside it, by which this host can prove that KVM works.
+    """
 
     path: Path
+    kernel: Path
     facts: DiskFacts
     version: str
 
@@ -104,7 +110,8 @@ async def bootstrap(
         facts = await inspect(raw, work=work)
         disk = folder / f"debian-{version}.qcow2"
         await convert(raw, disk, to=DiskFormat.QCOW2, on_progress=_progress_of(disk, events))
-    return DebianDisk(path=disk, facts=facts, version=version)
+        kernel = await asyncio.to_thread(_copy_kernel, tree.path / "boot", folder)
+    return DebianDisk(path=disk, kernel=kernel, facts=facts, version=version)
 
 
 async def archive_lines(settings: DebianSettings) -> tuple[str, ...]:
@@ -220,6 +227,11 @@ def _require_tools() -> None:
 def _version(tree: RootTree) -> str:
     point = (tree.path / "etc/debian_version").read_text().strip()
     return f"{point}.{datetime.now(UTC):%Y%m%d}"
+
+
+def _copy_kernel(boot: Path, folder: Path) -> Path:
+    kernel = max(boot.glob("vmlinuz-*"))
+    return Path(shutil.copyfile(kernel, folder / kernel.name))
 
 
 def _said(archive: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmwright.machines.host import GRUB, HostReport, ToolState, survey
+from vmwright.machines.host import OVMF, HostReport, ToolState, survey
 from vmwright.machines.machine import MachineKind
 from vmwright.settings import load
 
@@ -37,12 +37,12 @@ async def test_a_host_set_up_by_make_setup_lacks_nothing(report: HostReport) -> 
 
 async def test_one_command_adds_each_missing_package_once(report: HostReport) -> None:
     gone = tuple(
-        ToolState(state.tool, None) if state.tool.package in {"e2fsprogs", GRUB.package} else state
+        ToolState(state.tool, None) if state.tool.package in {"e2fsprogs", OVMF.package} else state
         for state in report.tools
     )
     broken = dataclasses.replace(report, tools=gone, root=False)
-    assert broken.missing_packages == ("e2fsprogs", "grub-pc-bin")
-    assert broken.install_command == ("sudo apt-get install --no-install-recommends e2fsprogs grub-pc-bin")
+    assert broken.missing_packages == ("e2fsprogs", "ovmf")
+    assert broken.install_command == ("sudo apt-get install --no-install-recommends e2fsprogs ovmf")
 
 
 async def test_a_host_that_can_run_nothing_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,10 @@ class FakeDebian:
         raw = await make_disk(folder / "debian.raw", name=f"Debian {self.made}")
         facts = await inspect(raw, work=folder)
         await convert(raw, folder / "debian.qcow2", to=DiskFormat.QCOW2)
-        return DebianDisk(path=folder / "debian.qcow2", facts=facts, version=f"12.9.{self.made}")
+        kernel = folder / "vmlinuz-6.1"
+        kernel.write_text("a kernel")
+        version = f"12.9.{self.made}"
+        return DebianDisk(path=folder / "debian.qcow2", kernel=kernel, facts=facts, version=version)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from vmwright.machines.sizes import Capacity, find_size, fit, host_capacity
-from vmwright.template.model import Generation
 
 BIG = Capacity(cpus=256, memory_mib=8_000_000)
 
@@ -28,22 +27,19 @@ BIG = Capacity(cpus=256, memory_mib=8_000_000)
     ],
 )
 def test_a_size_has_azures_figures_whatever_its_case(name: str, cpus: int, memory_gib: float) -> None:
-    sizing = fit(name, BIG, generation=Generation.V1)
+    sizing = fit(name, BIG)
     assert (sizing.cpus, sizing.memory_mib) == (cpus, memory_gib * 1024)
     assert sizing.notes == sizing.warnings == ()
 
 
-@pytest.mark.parametrize(
-    ("generation", "size"), [(Generation.V1, "Standard_D1_v2"), (Generation.V2, "Standard_D2ds_v4")]
-)
-def test_no_size_is_the_services_default_for_the_generation(generation: Generation, size: str) -> None:
-    sizing = fit("", BIG, generation=generation)
-    assert sizing.size == find_size(size)
+def test_no_size_is_the_services_default_for_generation_v2() -> None:
+    sizing = fit("", BIG)
+    assert sizing.size == find_size("Standard_D2ds_v4")
     assert sizing.warnings == ()
 
 
 def test_an_unknown_size_is_a_warning_that_names_the_nearest() -> None:
-    sizing = fit("Standard_D4s_v33", BIG, generation=Generation.V2)
+    sizing = fit("Standard_D4s_v33", BIG)
     assert sizing.size.name == "Standard_D2ds_v4"
     (warning,) = sizing.warnings
     assert warning == (
@@ -53,12 +49,12 @@ def test_an_unknown_size_is_a_warning_that_names_the_nearest() -> None:
 
 
 def test_nothing_is_suggested_for_a_name_unlike_any() -> None:
-    (warning,) = fit("huge", BIG, generation=Generation.V1).warnings
-    assert warning == "vmSize 'huge' is not known here; Standard_D1_v2 is used"
+    (warning,) = fit("huge", BIG).warnings
+    assert warning == "vmSize 'huge' is not known here; Standard_D2ds_v4 is used"
 
 
 def test_the_host_caps_and_says_so() -> None:
-    sizing = fit("Standard_D16s_v3", Capacity(2, 8192), generation=Generation.V1)
+    sizing = fit("Standard_D16s_v3", Capacity(2, 8192))
     assert (sizing.cpus, sizing.memory_mib) == (2, 6144)
     assert sizing.notes == (
         "Standard_D16s_v3 has 16 processors; the machine gets 2, all of this host's 2",
@@ -67,7 +63,7 @@ def test_the_host_caps_and_says_so() -> None:
 
 
 def test_a_tiny_size_gets_what_a_guest_needs_to_boot() -> None:
-    sizing = fit("Standard_B1ls", BIG, generation=Generation.V1)
+    sizing = fit("Standard_B1ls", BIG)
     assert sizing.memory_mib == 1024
     assert sizing.notes == (
         "Standard_B1ls has 512 MiB of memory; the machine gets 1024, the least that a guest is given here",
@@ -76,7 +72,7 @@ def test_a_tiny_size_gets_what_a_guest_needs_to_boot() -> None:
 
 @pytest.mark.parametrize(("memory", "expected"), [(1200, 1024), (700, 700)])
 def test_a_tiny_host_gives_the_floor_where_it_has_it(memory: int, expected: int) -> None:
-    assert fit("", Capacity(1, memory), generation=Generation.V1).memory_mib == expected
+    assert fit("", Capacity(1, memory)).memory_mib == expected
 
 
 def test_this_host_has_something() -> None:

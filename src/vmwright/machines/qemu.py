@@ -1,0 +1,272 @@
+"""The virtual machine: QEMU under one guest, from power on to a closed disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import uuid
+from typing import TYPE_CHECKING
+
+from vmwright import process
+from vmwright.errors import MachineError
+from vmwright.guests.linux import LinuxGuest
+from vmwright.guests.ssh import SshAddress, SshTransport
+from vmwright.machines.firmware import own_copy, require_firmware
+from vmwright.machines.machine import MachineKind
+from vmwright.machines.monitor import Monitor
+from vmwright.machines.passt import LOOPBACK, Forward, nameservers, start_passt
+from vmwright.machines.provisioning import finish_provisioning, settled_state
+from vmwright.machines.qemu_arguments import Attachments, qemu_arguments
+from vmwright.machines.seed import Access, new_access, write_seed
+from vmwright.state.resources import ResourceKind
+from vmwright.template.model import Generation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from vmwright.events import Events
+    from vmwright.machines.firmware import Firmware
+    from vmwright.machines.machine import MachineSpec
+    from vmwright.process import Running
+    from vmwright.state.resources import Ledger
+
+BOOT_SECONDS = 900.0
+SHUTDOWN_SECONDS = 120.0
+CONSOLE_LINES = 15
+SSH_PORT = 22
+
+
+class QemuMachine:
+    """A virtual machine; see ``Machine`` for the order of calls.
+
+    :param forwards: ports of the host's loopback interface at which ports of the guest answer, beside SSH.
+    """
+
+    kind = MachineKind.VM
+
+    def __init__(
+        self, spec: MachineSpec, ledger: Ledger, events: Events, *, forwards: Sequence[Forward] = ()
+    ) -> None:
+        self.spec = spec
+        self.access: Access = new_access(spec.user)
+        self.ssh_port = 0
+        self.forwards = tuple(forwards)
+        self._ledger = ledger
+        self._events = events
+        self._owned = contextlib.AsyncExitStack()
+        self._monitor = Monitor(spec.name, on_reset=self._on_reset)
+        self._qemu: Running | None = None
+        self._passt: Running | None = None
+        self._transport: SshTransport | None = None
+        self._guest: LinuxGuest | None = None
+        self._disk: Path | None = None
+        self._layers = 0
+        self._boot_id = ""
+
+    @property
+    def console(self) -> Path:
+        """The file with what the guest wrote to its serial port."""
+        return self.spec.folder / f"{self.spec.name}.console"
+
+    async def start(self, disk: Path) -> LinuxGuest:
+        """Boot ``disk`` through its own firmware and boot loader and wait until cloud-init is done."""
+        self._disk = disk.absolute()
+        firmware = self._own_firmware()
+        seed = self._make_seed()
+        if not nameservers():
+            self._events.warn("This host's name server listens on loopback only: the guest has no DNS")
+        await self._launch(seed, firmware)
+        address = SshAddress(
+            LOOPBACK, self.ssh_port, self.spec.user, self.access.client_key, self.access.host_key
+        )
+        self._transport = SshTransport(address, lost=self.lost)
+        self._owned.push_async_callback(self._transport.close)
+        try:
+            await self._transport.connect(timeout=BOOT_SECONDS)
+            self._guest = LinuxGuest(self._transport, self.spec.user)
+            await finish_provisioning(self._guest, self._events)
+            self._boot_id = await self._guest.boot_id()
+        except MachineError as error:
+            raise self.lost() or self._with_console(error.message) from None
+        return self._guest
+
+    async def settle(self, *, timeout: float) -> bool:
+        """Wait for a restart that the guest has begun; a connection lost for another reason is none."""
+        guest = self._running_guest()
+        try:
+            async with asyncio.timeout(timeout):
+                state = await settled_state(guest, self.lost)
+                if state.boot_id == self._boot_id:
+                    return False
+                self._boot_id = state.boot_id
+                await finish_provisioning(guest, self._events)
+        except TimeoutError:
+            raise self._with_console(
+                f"The guest was restarted and did not come back within {timeout:g} seconds"
+            ) from None
+        return True
+
+    async def checkpoint(self, layer: Path) -> None:
+        """Freeze the disk under the running guest; the frozen file is on the host's disk afterwards."""
+        disk, layer = self._running_disk(), layer.absolute()
+        if layer.exists():
+            # QEMU would overwrite it without a word
+            raise MachineError(f"There is a layer at {layer} already", target=str(layer))
+        # for as long as it takes: a step may have left gigabytes unwritten
+        if await self._running_guest().run("sync", as_root=True, sink=lambda *_: None) != 0:
+            raise self.lost() or MachineError("The guest could not write its files to the disk (sync)")
+        new_node = f"layer{self._layers + 1}"
+        await self._monitor.snapshot(f"layer{self._layers}", layer, new_node=new_node)
+        self._layers += 1
+        self._disk = layer
+        await asyncio.to_thread(_flush, disk)
+
+    async def changed_boot_files(self) -> tuple[str, ...]:
+        """Return nothing: this machine boots what it writes."""
+        return ()
+
+    async def power_off(self) -> None:
+        """Shut the guest down: by its own command first, by the power button where that does not end it."""
+        qemu, disk = self._running_qemu(), self._running_disk()
+        if not (await self._ask_to_stop() and await _ended(qemu, within=SHUTDOWN_SECONDS / 2)):
+            await self._monitor.press_power_button()
+            if not await _ended(qemu, within=SHUTDOWN_SECONDS / 2):
+                raise self._with_console(f"The guest did not shut down within {SHUTDOWN_SECONDS:g} seconds")
+        if qemu.returncode != 0:
+            raise MachineError(f"QEMU ended with exit code {qemu.returncode}: {qemu.last_lines()}")
+        await self.destroy()
+        await asyncio.to_thread(_flush, disk)
+
+    async def wait_until_off(self) -> None:
+        """Wait until the guest is powered off from within, or QEMU ends in another way."""
+        await self._running_qemu().wait()
+
+    async def destroy(self) -> None:
+        """End QEMU and passt and remove the seed and the firmware's variables."""
+        if self._transport:
+            self._transport.abort()
+        await self._owned.aclose()
+
+    def lost(self) -> MachineError | None:
+        """Return what ended the machine, or None while it runs."""
+        if self._qemu and self._qemu.returncode == 0:
+            return self._with_console("The guest was powered off while it was still needed")
+        # passt ends with 0 when QEMU does: then QEMU's own end, seen in a moment, tells more
+        for name, running in (("QEMU", self._qemu), ("passt", self._passt)):
+            if running and running.returncode:
+                said = running.last_lines()
+                return self._with_console(f"{name} ended with exit code {running.returncode}: {said}")
+        return None
+
+    async def _ask_to_stop(self) -> bool:
+        """Tell the guest to shut down; False where it cannot be told, as when the build user is gone."""
+        with contextlib.suppress(MachineError):
+            told = await self._running_guest().ask("systemctl", "poweroff", as_root=True, check=False)
+            return told.exit_code in {0, None}
+        return False
+
+    def _own_firmware(self) -> Firmware | None:
+        if self.spec.generation is Generation.V1:
+            return None
+        return own_copy(require_firmware(), self._own_path(f"{self.spec.name}.efivars"))
+
+    def _make_seed(self) -> Path:
+        seed = self._own_path(f"{self.spec.name}.seed")
+        write_seed(seed, self.access, instance_id=f"vmwright-{uuid.uuid4()}", hostname=self.spec.name)
+        return seed
+
+    def _own_path(self, name: str) -> Path:
+        """Claim a file that is about to be made, to be removed with the machine."""
+        path = self.spec.folder.absolute() / name
+        claim = self._ledger.claim(ResourceKind.PATH, path)
+        self._owned.callback(self._ledger.release, claim)
+        self._owned.callback(path.unlink, missing_ok=True)
+        return path
+
+    async def _launch(self, seed: Path, firmware: Firmware | None) -> None:
+        """Start passt, then QEMU; both hold their ends of sockets that no other process can open."""
+        control, qemu_control = socket.socketpair()
+        network, qemu_network = socket.socketpair()
+        with control, qemu_control, network, qemu_network:
+            token = self._own_process()
+            self._passt, (ssh, *others) = await start_passt(
+                network,
+                (Forward(0, SSH_PORT), *self.forwards),
+                log=self.spec.folder / f"{self.spec.name}.passt.log",
+                token=token,
+            )
+            self._owned.push_async_callback(self._passt.end)
+            self.ssh_port, self.forwards = ssh.host_port, tuple(others)
+            attached = Attachments(
+                disk=self._running_disk(),
+                seed=seed,
+                console=self.console,
+                firmware=firmware,
+                control=qemu_control.fileno(),
+                network=qemu_network.fileno(),
+            )
+            token = self._own_process()
+            self._qemu = await process.start(
+                qemu_arguments(self.spec, attached),
+                log=self.spec.folder / f"{self.spec.name}.qemu.log",
+                env={"VMWRIGHT_RESOURCE": token},
+                pass_fds=(qemu_control.fileno(), qemu_network.fileno()),
+                hint="apt-get install qemu-system-x86",
+            )
+            self._owned.push_async_callback(self._qemu.end)
+            qemu_control.close()
+            self._owned.push_async_callback(self._monitor.close)
+            try:
+                await self._monitor.connect(control.dup())
+            except MachineError as error:
+                await _ended(self._qemu, within=1)
+                raise self.lost() or error from None
+
+    def _own_process(self) -> str:
+        """Claim a process that is about to be started; return the token that it is to carry."""
+        token = uuid.uuid4().hex
+        claim = self._ledger.claim(ResourceKind.PROCESS, token)
+        self._owned.callback(self._ledger.release, claim)
+        return token
+
+    def _on_reset(self) -> None:
+        """Drop the connection to a guest that was reset: it would hang until a keep-alive is missed."""
+        if self._transport:
+            self._transport.abort()
+
+    def _with_console(self, message: str) -> MachineError:
+        text = self.console.read_text(errors="replace") if self.console.exists() else ""
+        lines = [line for line in text.replace("\r", "").splitlines() if line.strip()][-CONSOLE_LINES:]
+        said = "\n".join(f"    {line}" for line in lines) or "    (nothing)"
+        return MachineError(f"{message.strip()}\nThe console's last lines:\n{said}", target=str(self.console))
+
+    def _running_guest(self) -> LinuxGuest:
+        if self._guest is None:
+            raise MachineError("The machine has not been started")
+        return self._guest
+
+    def _running_qemu(self) -> Running:
+        if self._qemu is None:
+            raise MachineError("The machine has not been started")
+        return self._qemu
+
+    def _running_disk(self) -> Path:
+        if self._disk is None:
+            raise MachineError("The machine has not been started")
+        return self._disk
+
+
+async def _ended(running: Running, *, within: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await running.wait()
+    return running.returncode is not None
+
+
+def _flush(path: Path) -> None:
+    """Bring a file to the host's disk: the guest's own flushes were not passed on."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
