@@ -24,11 +24,14 @@ EXCEPTIONS = {
     "/var/lib/apt/periodic/*": "stamps of times",
     "/var/lib/apt/lists/**": "what the archive says may change between two builds",
     "/var/lib/systemd/random-seed": "random by its nature",
-    "/var/lib/systemd/timesync/clock": "the time of the last look at a clock",
+    "/var/lib/systemd/timers/*": "stamps of times",
+    "/var/lib/systemd/timesync/**": "the clock is set in a VM only; a container has the host's",
     "/var/lib/systemd/catalog/database": "an index that holds times",
     "/var/cache/ldconfig/aux-cache": "inode numbers and times of files",
     "/etc/ld.so.cache": "rebuilt by each installation, in the order of directory entries",
     "/etc/mailcap": "rebuilt by each installation",
+    "/var/cache/debconf/*": "cloud-init tells debconf which disk of the VM GRUB is on",
+    "/etc/sudoers.d": "cloud-init closes it to others when it writes the rule of a user",
     "/lost+found": "an empty folder of the file system",
 }
 

@@ -47,7 +47,10 @@ if command -v cloud-init >/dev/null 2>&1; then
     cloud-init clean
     rm -rf /var/log/cloud-init*.log /run/cloud-init
     rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
-    rm -f /etc/systemd/network/10-cloud-init-*.network /etc/sudoers.d/90-cloud-init-users
+    rm -f /etc/systemd/network/10-cloud-init-*.network
+    rm -rf /var/tmp/cloud-init
+    find /root/.ssh -maxdepth 1 -name authorized_keys -empty -delete 2>/dev/null || true
+    rmdir /var/lib/cloud/seed /var/lib/cloud 2>/dev/null || true
 fi
 rm -f /tmp/script_*.sh /tmp/DeprovisioningScript.sh
 : > /etc/machine-id

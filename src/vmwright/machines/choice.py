@@ -48,7 +48,7 @@ def choose(
             raise UnsupportedError(f"A container cannot run this build: {no_container}", hint=DOCTOR)
         return Choice(MachineKind.CONTAINER, accelerator, "asked for")
     if choice is MachineChoice.AUTO and not no_container and (vm_reason or not kvm.usable):
-        reason = f"native speed without KVM ({vm_reason or kvm.reason})"
+        reason = f"native speed; no KVM: {vm_reason or kvm.reason}"
         return Choice(MachineKind.CONTAINER, accelerator, reason)
     if vm_reason:
         raise UnsupportedError(f"This host cannot run a virtual machine: {vm_reason}", hint=DOCTOR)

@@ -132,9 +132,8 @@ async def test_both_machines_give_equal_images(vmwright: Vmwright, tmp_path: Pat
 async def test_boot_files_changed_in_a_container_are_finished_in_a_vm(
     vmwright: Vmwright, tmp_path: Path, ledger: Ledger
 ) -> None:
-    change = (
-        "echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX vmwright.seen=1\"' | sudo tee -a /etc/default/grub"
-    )
+    setting = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX vmwright.seen=1"'
+    change = f"echo '{setting}' | sudo tee /etc/default/grub.d/99-test.cfg"
     template = write_template(tmp_path, shell(change, name="Grub"))
     built = vmwright("build", template, "--machine", "container", "--out", tmp_path / "out")
     assert built.code == 0, built.err

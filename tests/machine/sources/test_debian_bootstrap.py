@@ -53,6 +53,7 @@ async def test_the_disk_is_a_generalized_debian(debian_disk: Path, tmp_path: Pat
     assert "sshd_config" in listing.text
     assert "ssh_host_" not in listing.text
     assert await files.read("/etc/machine-id") == b""
+    assert await files.read("/etc/hostname") == b"localhost\n"
     assert b"root:*:" in await files.read("/etc/shadow")
     assert f"UUID={facts.root_system.uuid} / ext4".encode() in await files.read("/etc/fstab")
     assert facts.root_system.uuid.encode() in await files.read("/boot/grub/grub.cfg")

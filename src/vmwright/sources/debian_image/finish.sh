@@ -19,3 +19,7 @@ rm -f "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/etc/apt/apt.conf.d/99mmde
 rm -f "$root"/etc/resolv.conf
 ln -s ../run/systemd/resolve/stub-resolv.conf "$root"/etc/resolv.conf
 : > "$root"/etc/machine-id
+# mmdebstrap has put this host's own name there
+rm -f "$root"/etc/hostname
+echo localhost > "$root"/etc/hostname
+chmod 644 "$root"/etc/hostname
