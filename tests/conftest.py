@@ -20,6 +20,14 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all emulated boots to one worker, first: they take longest, and two at once gain nothing."""
+    for item in items:
+        if item.get_closest_marker("emulated"):
+            item.add_marker(pytest.mark.xdist_group("emulated"))
+    items.sort(key=lambda item: item.get_closest_marker("emulated") is None)
+
+
 @pytest.fixture(scope="session")
 def debian_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A read-only qcow2 with Debian 12: $VMWRIGHT_TEST_DISK, or bootstrapped once for all workers."""

@@ -6,16 +6,18 @@ import time
 from typing import TYPE_CHECKING
 
 from vmwright.builds.generalize import read_script, write_script
+from vmwright.builds.messages import step_failed
 from vmwright.builds.records import RunSubState
 from vmwright.customizers.customizer import StepResult
 from vmwright.customizers.kinds import ReadyStep, run_step
-from vmwright.errors import MachineError, StepError
+from vmwright.errors import MachineError
 from vmwright.events import Outcome, StepEnded, StepStarted
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
     from vmwright.builds.stage import Stage
+    from vmwright.errors import StepError
 
 RESTART_SECONDS = 20 * 60.0
 
@@ -66,9 +68,7 @@ async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> S
         result = await run_step(ready, stage.guest, build.events)
         restarted = await stage.machine.settle(timeout=RESTART_SECONDS)
     except MachineError as error:
-        raise StepError(
-            f"{_title(ready, total)}: {error.message}", target=ready.step.path, hint=error.hint
-        ) from error
+        raise step_failed(ready.step, ready.number, total, error.message, hint=error.hint) from error
     if not restarted:
         return result
     build.events.note(f"The guest restarted after step {ready.number}")
@@ -77,10 +77,6 @@ async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> S
         await write_script(stage.guest, build.folder, deprovisioning)
     stopped = result.exit_code in STOPPED_BY_RESTART
     return StepResult(0, last_lines=result.last_lines) if stopped else result
-
-
-def _title(ready: ReadyStep, total: int) -> str:
-    return f"Step {ready.number} of {total} '{ready.step.name}' ({ready.step.kind}) failed"
 
 
 def _failure(ready: ReadyStep, total: int, result: StepResult, machine: MachineKind) -> StepError:
@@ -95,11 +91,8 @@ def _failure(ready: ReadyStep, total: int, result: StepResult, machine: MachineK
             f"Script exited with non-zero exit status: {result.exit_code}. Allowed exit codes are: {allowed}"
         )
     lines = "".join(f"\n    {line}" for line in result.last_lines)
-    return StepError(
-        f"{_title(ready, total)}: {reason}{lines}",
-        target=ready.step.path,
-        hint=_hint(result) if machine is MachineKind.CONTAINER else None,
-    )
+    hint = _hint(result) if machine is MachineKind.CONTAINER else None
+    return step_failed(ready.step, ready.number, total, f"{reason}{lines}", hint=hint)
 
 
 def _hint(result: StepResult) -> str | None:

@@ -6,9 +6,11 @@ import functools
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import ArtifactStore
+from vmwright.builds.messages import step_failed
 from vmwright.builds.syntax import warn_of_syntax_errors
 from vmwright.customizers.kinds import ReadyStep, fetch_step
 from vmwright.downloads import Downloader, Origin
+from vmwright.errors import DownloadError
 from vmwright.images import ImageLibrary
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.checking import check_against
@@ -75,7 +77,7 @@ async def find_source(build: Build) -> BaseDisk:
 async def fetch_steps(build: Build) -> tuple[ReadyStep, ...]:
     """Download and verify the scripts and files of all steps, as the service does at submission (§6.1).
 
-    :raises DownloadError: one cannot be had, or its checksum differs; the message names its step.
+    :raises StepError: one cannot be had, or its checksum differs.
     """
     downloader = Downloader(build.settings, build.events)
     folder = build.folder / "fetched"
@@ -85,11 +87,12 @@ async def fetch_steps(build: Build) -> tuple[ReadyStep, ...]:
         fetched = await downloader.fetch(uri, destination, sha256=sha256, what=what, origin=Origin.LOCAL)
         return fetched.path
 
-    steps = tuple(
-        [
-            await fetch_step(step, number, fetch=fetch, folder=folder)
-            for number, step in enumerate(build.template.customize, start=1)
-        ]
-    )
+    steps = []
+    customize = build.template.customize
+    for number, step in enumerate(customize, start=1):
+        try:
+            steps.append(await fetch_step(step, number, fetch=fetch, folder=folder))
+        except DownloadError as error:
+            raise step_failed(step, number, len(customize), error.message, hint=error.hint) from error
     await warn_of_syntax_errors(steps, build.events)
-    return steps
+    return tuple(steps)

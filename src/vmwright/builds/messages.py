@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vmwright.distributors.distributor import RunOutput
     from vmwright.errors import VmwrightError
     from vmwright.events import Outcome
+    from vmwright.template.model import Customizer
 
 STEP_FAILED = "During the image build a failure has occurred. Please review the build log to identify which "
 STEP_FAILED += "build/customization step failed."
@@ -20,6 +21,14 @@ TIMED_OUT = (
     "Failed while waiting for packerizer: Timeout waiting for microservice to complete: "
     "'context deadline exceeded'"
 )
+
+
+def step_failed(
+    step: Customizer, number: int, total: int, reason: str, *, hint: str | None = None
+) -> StepError:
+    """Return the error of a step, naming it by number, name and kind."""
+    title = f"Step {number} of {total} '{step.name}' ({step.kind}) failed"
+    return StepError(f"{title}: {reason}", target=step.path, hint=hint)
 
 
 def timed_out(minutes: float, during: str) -> BuildTimeoutError:

@@ -12,6 +12,7 @@ from vmwright.builds.build import Build, BuildRequest, BuildResult
 from vmwright.builds.log import CustomizationLog
 from vmwright.builds.pipeline import run_pipeline
 from vmwright.builds.records import BuildRecords
+from vmwright.builds.secrets import secrets_of
 from vmwright.builds.whereabouts import Whereabouts
 from vmwright.errors import BuildCanceledError, BuildError, VmwrightError
 from vmwright.events import BuildEnded, BuildStarted, Outcome
@@ -66,6 +67,8 @@ def _begin(request: BuildRequest, *, settings: Settings, database: Database, eve
     records = BuildRecords(database, build_id)
     records.begin(name=request.name, template=dict(request.template.document), folder=folder)
     folder.mkdir(parents=True, mode=0o700)
+    for secret in secrets_of(request.template):
+        events.keep_secret(secret)
     return Build(
         id=build_id,
         request=request,

@@ -9,6 +9,7 @@ from vmwright.process import run
 from vmwright.template.model import Shell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from vmwright.customizers.kinds import ReadyStep
@@ -19,7 +20,7 @@ HEAD = 128
 SHELLS = re.compile(rb"#!\s*(?:/usr)?/bin/(?:env\s+)?(?:ba|da)?sh\b")
 
 
-async def warn_of_syntax_errors(steps: tuple[ReadyStep, ...], events: Events) -> None:
+async def warn_of_syntax_errors(steps: Sequence[ReadyStep], events: Events) -> None:
     """Warn of scripts that bash cannot parse; no error, since the guest's own shell has the last word."""
     for ready in steps:
         if isinstance(ready.step, Shell) and _is_for_a_shell(ready.file):

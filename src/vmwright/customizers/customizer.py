@@ -65,5 +65,5 @@ class OutputLines:
     def _say(self, stream: Stream, line: bytes) -> None:
         # A progress bar rewrites its line with carriage returns; only what it showed last is worth keeping.
         text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
-        self.last.append(text)
+        self.last.append(self.events.redact(text))
         self.events.say(Output(line=text, stream=stream))

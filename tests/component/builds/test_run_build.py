@@ -24,12 +24,13 @@ from vmwright.events import (
     PhaseStarted,
     StepEnded,
     StepStarted,
+    as_json,
 )
 from vmwright.guests.transport import Ended
 from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.tables import LayerRow, ResourceRow, RunOutputRow, StepRow
-from vmwright.template.model import Customizer, Template, Vhd
+from vmwright.template.model import Customizer, Shell, Template, Vhd
 
 PHASES = [Phase.SOURCE, Phase.FETCH, Phase.MACHINE, Phase.CUSTOMIZE, Phase.GENERALIZE, Phase.DISTRIBUTE]
 SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
@@ -289,3 +290,17 @@ async def test_a_script_that_bash_cannot_parse_is_warned_of_before_the_machine_s
     assert "step 2 'step2' has a syntax error: line 2: unexpected EOF" in warnings[0].message
     begun = next(event for event in recorder.of(PhaseStarted) if event.phase is Phase.MACHINE)
     assert recorder.seen.index(warnings[0]) < recorder.seen.index(begun)
+
+
+async def test_a_signature_in_an_address_reaches_no_log_and_no_error(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/sh\n")
+    signed = Shell(name="signed", path="", script_uri=f"{script.as_uri()}?sig=s3cr3t")
+    machine.transport.answers[SCRIPT] = ended(1, b"fetched with s3cr3t\n")
+    result = await bench.build(signed)
+    assert result.error is not None
+    shown = [*map(as_json, recorder.seen), result.error.message, result.log.read_text()]
+    assert "s3cr3t" not in "".join(shown)
+    assert "s3cr3t" not in find_run(bench.database, result.id).message

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -102,11 +105,39 @@ def test_an_unknown_platform_image(vmwright: Vmwright, tmp_path: Path) -> None:
     assert "vmwright sources add" in done.err
 
 
+class NotFound(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 def test_a_script_that_is_not_there(vmwright: Vmwright, tmp_path: Path) -> None:
-    step = {"type": "Shell", "name": "Gone", "scriptUri": (tmp_path / "gone.sh").as_uri()}
-    done = vmwright("build", write_template(tmp_path, step), "--out", tmp_path / "out")
+    with ThreadingHTTPServer(("127.0.0.1", 0), NotFound) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/gone.sh"
+        step = {"type": "Shell", "name": "Gone", "scriptUri": url}
+        done = vmwright("build", write_template(tmp_path, step), "--out", tmp_path / "out")
+        server.shutdown()
     assert done.code == 1
-    assert "script of step 1 'Gone'" in done.err
+    assert "Step 1 of 1 'Gone' (Shell) failed: " in done.err
+    assert "404" in done.err
+    assert "machine" not in [line.split()[1].rstrip(":") for line in done.out.splitlines()]
+
+
+def test_a_folder_for_the_files_that_gets_full(vmwright: Vmwright, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", out], check=True)
+    try:
+        done = vmwright("build", write_template(tmp_path, shell("true")), "--out", out)
+        assert done.code == 1
+        assert "Failed in distributing 1 images out of total 1" in done.err
+        assert "No space left on device" in done.err
+        assert list(out.iterdir()) == []
+    finally:
+        subprocess.run(["/usr/bin/umount", out], check=True)
 
 
 def test_an_output_that_cannot_be_written(vmwright: Vmwright, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def test_the_quickstarts_build_and_boot(vmwright: Vmwright, tmp_path: Path
     a second template starts from that image, and what it makes boots and serves what both did."""
     refused = vmwright("build", QUICKSTARTS / MANAGED_IMAGE)
     assert refused.code == 1
-    assert "script of step 2 'CheckSumCompareShellScript'" in refused.err
+    assert "Step 2 of 5 'CheckSumCompareShellScript' (Shell) failed" in refused.err
     assert "ade4c5214c3c675e92c66e2d067a870c5b81b9844b3de3cc72c49ff36425fc93" in refused.err
 
     document = json.loads((QUICKSTARTS / MANAGED_IMAGE).read_text())

@@ -1,0 +1,46 @@
+"""What a template holds that nobody may read in a log: signatures and passwords in its addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from vmwright.template.model import File, IsoSource, PowerShell, Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmwright.template.model import Template
+
+# Names of query parameters that grant access; ``sig`` is that of Azure's shared access signatures.
+SECRET_PARAMETERS = frozenset(
+    {"sig", "signature", "token", "access_token", "code", "key", "api_key", "password", "secret"}
+)
+
+
+def secrets_of(template: Template) -> tuple[str, ...]:
+    """Return every secret in the addresses of a template, decoded and as it is written."""
+    return tuple(dict.fromkeys(secret for uri in _uris(template) for secret in _secrets_in(uri)))
+
+
+def _uris(template: Template) -> Iterator[str]:
+    if isinstance(template.source, IsoSource):
+        yield template.source.source_uri
+    for step in template.customize:
+        if isinstance(step, Shell | PowerShell) and step.script_uri:
+            yield step.script_uri
+        elif isinstance(step, File):
+            yield step.source_uri
+
+
+def _secrets_in(uri: str) -> Iterator[str]:
+    parts = urlsplit(uri)
+    if parts.password:
+        yield parts.password
+    for name, value in parse_qsl(parts.query, keep_blank_values=False):
+        if name.lower() in SECRET_PARAMETERS:
+            yield value
+    for written in parts.query.split("&"):
+        name, _, value = written.partition("=")
+        if name.lower() in SECRET_PARAMETERS and value:
+            yield value

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from vmwright.builds.secrets import secrets_of
+from vmwright.template.model import File, PlatformImage, Shell, Template, Vhd
+
+
+def template(*steps: Shell | File) -> Template:
+    return Template(
+        api_version="2020-02-14",
+        location="westus2",
+        source=PlatformImage(publisher="a", offer="b", sku="c", version="1.0.0"),
+        customize=steps,
+        distribute=(Vhd(path="", run_output_name="out"),),
+    )
+
+
+def test_signatures_and_passwords_are_secrets_as_written_and_decoded() -> None:
+    script = Shell(name="s", path="", script_uri="https://x.blob/y.sh?sv=2020&sig=ab%2Bcd%3D&sp=r")
+    file = File(name="f", path="", source_uri="https://me:hunter2@x/y?Token=t0ken", destination="/tmp/y")
+    assert set(secrets_of(template(script, file))) == {"ab+cd=", "ab%2Bcd%3D", "hunter2", "t0ken"}
+
+
+def test_addresses_without_secrets_have_none() -> None:
+    script = Shell(name="s", path="", script_uri="https://x/y.sh?version=3&lang=en")
+    inline = Shell(name="i", path="", inline=("echo sig=abc",))
+    assert secrets_of(template(script, inline)) == ()
