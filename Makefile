@@ -11,7 +11,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Host programs that vmwright drives; `vmwright doctor` tells what each is for.
 PACKAGES := qemu-system-x86 qemu-utils ovmf systemd-container passt mmdebstrap arch-test mtools dosfstools fdisk \
-	e2fsprogs fuse3 uidmap openssh-client python3-venv debian-archive-keyring
+	e2fsprogs fuse3 uidmap xfsprogs btrfs-progs openssh-client python3-venv debian-archive-keyring
 INSTALLED = dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | sed -n 's/ installed$$//p'
 MISSING := $(shell comm -23 <(printf '%s\n' $(PACKAGES) | sort) <($(INSTALLED) | sort))
 

@@ -128,13 +128,15 @@ class Running:
 
     async def end(self, *, grace: float = 5.0) -> int:
         """Ask the program to end (SIGTERM), kill it and its children after ``grace`` seconds."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await self._process.wait()
-        await _kill_session(self._process)
+        try:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.terminate()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(grace):
+                        await self._process.wait()
+        finally:
+            await _kill_session(self._process)
         return await self._process.wait()
 
     def last_lines(self, count: int = LAST_LINES) -> str:
@@ -181,12 +183,18 @@ def marked(token: str) -> dict[str, str]:
 
 def kill_marked(token: str) -> int:
     """Kill every program that carries ``token`` (see ``marked``); return how many there were."""
-    needle = f"{OWNER_VARIABLE}={token}".encode()
-    found = [pid for pid in _processes() if needle in _environment(pid).split(b"\0")]
-    for pid in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return len(found)
+    killed: set[int] = set()
+    # again and again: one that is found may have started another meanwhile
+    while fresh := _carriers(f"{OWNER_VARIABLE}={token}".encode()) - killed:
+        for pid in fresh:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= fresh
+    return len(killed)
+
+
+def _carriers(mark: bytes) -> set[int]:
+    return {pid for pid in _processes() if mark in _environment(pid).split(b"\0")}
 
 
 def _processes() -> list[int]:

@@ -12,17 +12,21 @@ from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from vmwright.errors import TemplateError
 
 FILE_NAME = "vmwright.toml"
+PREFIX = "VMWRIGHT_"
+# Set by vmwright for the programs that it starts, and by its tests.
+NO_KEYS = {"VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
 
 
 def default_home() -> Path:
@@ -30,7 +34,7 @@ def default_home() -> Path:
     if home := os.environ.get("VMWRIGHT_HOME"):
         return Path(home).expanduser().absolute()
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "vmwright"
+    return Path(data).expanduser().absolute() / "vmwright"
 
 
 class MachineChoice(StrEnum):
@@ -59,7 +63,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
-        env_prefix="VMWRIGHT_",
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
     )
@@ -70,6 +75,12 @@ class Settings(BaseSettings):
         default_factory=dict, description="URL prefix -> prefix to use instead; file: is allowed."
     )
     debian: DebianSettings = Field(default_factory=DebianSettings)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        """Records hold paths below it, which must mean the same from every folder and for the kernel."""
+        return home.expanduser().resolve()
 
     @classmethod
     def settings_customise_sources(
@@ -95,12 +106,23 @@ def load(**given: Any) -> Settings:  # noqa: ANN401 - the fields of Settings
     :raises TemplateError: a key is unknown or has a value of the wrong kind (the message names it).
     """
     try:
+        _refuse_unknown_variables()
         return Settings(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    except TOMLDecodeError as error:
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
         wrong = f"{FILE_NAME} is not TOML: {error}"
+    except (SettingsError, OSError) as error:
+        wrong = str(error)
     raise TemplateError(
         f"The configuration cannot be used: {wrong}",
         hint=f"see docs/configuration.md; it is read from {FILE_NAME} and VMWRIGHT_ variables",
     )
+
+
+def _refuse_unknown_variables() -> None:
+    """Refuse VMWRIGHT_ variables that stand for no key; those that vmwright sets itself are none."""
+    keys = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    given = [name for name in os.environ if name.startswith(PREFIX) and name not in NO_KEYS]
+    if unknown := sorted(name for name in given if name.partition("__")[0] not in keys):
+        raise SettingsError(f"{', '.join(unknown)}: there is no such key")

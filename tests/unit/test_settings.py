@@ -55,3 +55,17 @@ def test_what_cannot_be_used_is_named(home: Path, text: str, said: str) -> None:
     (home / "vmwright.toml").write_text(text)
     with pytest.raises(TemplateError, match=said):
         settings.load()
+
+
+def test_a_variable_that_is_no_key_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMWRIGHT_MACHIN", "vm")
+    with pytest.raises(TemplateError, match="VMWRIGHT_MACHIN: there is no such key"):
+        settings.load()
+
+
+def test_home_is_absolute_whatever_is_given(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMWRIGHT_HOME", "relative")
+    assert settings.load().home == Path.cwd() / "relative"
+    monkeypatch.setenv("VMWRIGHT_HOME", "")
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
+    assert settings.load().home == Path("/srv/data/vmwright")

@@ -36,28 +36,21 @@ class Published:
     size_bytes: int
 
 
-def check_writable(folder: Path, *, needed_bytes: int = 0) -> None:
+def check_writable(folder: Path) -> None:
     """Make a folder for finished files where it is missing, and prove that files can be made in it.
 
-    :param needed_bytes: what will be written there.
-    :raises DistributeError: it cannot be written, or has too little space; said before any work begins.
+    :raises DistributeError: it cannot be written; said before any work begins.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".vmwright-"):
-            free = shutil.disk_usage(folder).free
+            pass
     except OSError as error:
         raise DistributeError(
             f"{folder} cannot be written: {error.strerror}",
             target=str(folder),
             hint="name another folder with --out, or give this user the right to write there",
         ) from None
-    if free < needed_bytes:
-        raise DistributeError(
-            f"{folder} has {free >> 20} MiB free, {needed_bytes >> 20} MiB are needed",
-            target=str(folder),
-            hint="make room, or name another folder with --out",
-        )
 
 
 async def publish(
@@ -86,7 +79,7 @@ async def publish(
         part.chmod(READABLE)
         await files.flush(part)
         await asyncio.to_thread(_give_name, part, destination, digest)
-    except (ProcessError, OSError) as error:
+    except (ProcessError, OSError, UnicodeError) as error:
         raise DistributeError(
             f"{destination} cannot be written: {error}",
             target=str(destination),
@@ -100,21 +93,18 @@ async def publish(
 
 def _give_name(part: Path, destination: Path, digest: str) -> None:
     with _locked(destination.parent):
+        sums = _new_sums(destination, digest, part.with_name(SUMS))
         part.replace(destination)
-        _write_sums(destination, digest)
+        sums.replace(destination.with_name(SUMS))
 
 
-def _write_sums(path: Path, digest: str) -> None:
-    """Put the sum of ``path`` in the place of its older one: the format of ``sha256sum --check``."""
+def _new_sums(path: Path, digest: str, part: Path) -> Path:
+    """Write the sums of ``path``'s folder with its new one: the format of ``sha256sum --check``."""
     sums = path.with_name(SUMS)
-    lines = sums.read_text().splitlines() if sums.exists() else []
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
     kept = [line for line in lines if _name_in(line) != path.name]
-    part = path.with_name(f".{SUMS}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_text("".join(f"{line}\n" for line in [*kept, _line(path.name, digest)]))
-        part.replace(sums)
-    finally:
-        part.unlink(missing_ok=True)
+    part.write_text("".join(f"{line}\n" for line in [*kept, _line(path.name, digest)]), encoding="utf-8")
+    return part
 
 
 def _line(name: str, digest: str) -> str:

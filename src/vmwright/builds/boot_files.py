@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.builds.generalize import read_script, write_script
 from vmwright.builds.hosting import vm_for
 from vmwright.builds.stage import Stage
 from vmwright.customizers.customizer import OutputLines
@@ -55,11 +56,15 @@ async def finish(build: Build, base: BaseDisk, stage: Stage, cleanup: AsyncExitS
         return stage
     names = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
     build.events.note(f"Boot files changed in the container ({names}): the build is finished in a VM")
+    deprovisioning = await read_script(stage.guest)
     await stage.machine.power_off()
     await stage.layers.stack()
     machine = await vm_for(build, base)
     cleanup.push_async_callback(machine.destroy)
     guest = await machine.start(stage.layers.top)
+    if deprovisioning is not None:
+        # the boot empties /tmp
+        await write_script(guest, build.folder, deprovisioning)
     if not all(path.startswith(GRUB_ONLY) for path in changed):
         await _run(WRITE_INITRAMFS, guest, build.events)
     await _run(WRITE_GRUB, guest, build.events)

@@ -57,12 +57,11 @@ class Build:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """How a build ended; ``files`` are those put into the user's folder."""
+    """How a build ended."""
 
     id: str
     outcome: Outcome
     log: Path
     seconds: float
     outputs: tuple[RunOutput, ...] = ()
-    files: tuple[Path, ...] = ()
     error: VmwrightError | None = None

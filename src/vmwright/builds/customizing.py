@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,9 @@ async def _run_recorded(build: Build, stage: Stage, ready: ReadyStep, *, total: 
     try:
         result = await _run(build, stage, ready, total=total)
         outcome = Outcome.SUCCEEDED if result.succeeded else Outcome.FAILED
+    except asyncio.CancelledError:
+        outcome = Outcome.CANCELED
+        raise
     finally:
         build.records.step_ended(number, outcome, result.exit_code)
         build.events.say(

@@ -24,7 +24,7 @@ SCRIPT = "/tmp/DeprovisioningScript.sh"  # noqa: S108 - the path is the service'
 
 # The default command of Azure's template reference (2019-05 to 2021-02), with the look-up for images that
 # keep the agent elsewhere.
-DEFAULT = """\
+DEFAULT = b"""\
 #!/bin/sh
 WAAGENT=/usr/sbin/waagent
 waagent -version >/dev/null 2>&1 && WAAGENT=waagent
@@ -32,7 +32,7 @@ $WAAGENT -force -deprovision+user && export HISTSIZE=0 && sync
 """
 
 # What `waagent -deprovision` does to an image, for images that have no agent.
-EQUIVALENT = """\
+EQUIVALENT = b"""\
 #!/bin/sh -e
 rm -f /etc/ssh/ssh_host_*key* /root/.bash_history /etc/resolv.conf
 rm -rf /var/lib/dhcp/* /var/lib/dhclient/* /var/lib/dhcpcd/* /var/lib/NetworkManager/*.lease
@@ -64,18 +64,18 @@ MISSING = (
 )
 
 
-async def write_script(guest: LinuxGuest, folder: Path, content: str = DEFAULT) -> None:
+async def write_script(guest: LinuxGuest, folder: Path, content: bytes = DEFAULT) -> None:
     """Put the deprovisioning script where the service puts it, owned by the build user."""
     local = folder / "DeprovisioningScript.sh"
-    local.write_text(content)
+    local.write_bytes(content)
     await guest.ask("rm", "-f", SCRIPT, as_root=True)
     await guest.put(local, SCRIPT, mode=0o755)
 
 
-async def read_script(guest: LinuxGuest) -> str | None:
+async def read_script(guest: LinuxGuest) -> bytes | None:
     """Return the deprovisioning script as it is now, None where it is gone."""
     ended = await guest.ask("cat", SCRIPT, as_root=True, check=False)
-    return ended.stdout.decode(errors="replace") if ended.exit_code == 0 else None
+    return ended.stdout if ended.exit_code == 0 else None
 
 
 async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
@@ -92,7 +92,7 @@ async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
             "The image has no waagent: its host keys, leases and root password are removed without it"
         )
         script = EQUIVALENT
-    for line in script.splitlines():
+    for line in script.decode(errors="replace").splitlines():
         events.say(Output(line=line))
     # Written anew also where a customizer wrote it: its mode and owner are then known.
     await write_script(guest, folder, script)

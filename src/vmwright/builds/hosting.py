@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.errors import MachineError, UnsupportedError
 from vmwright.machines import container_needs
 from vmwright.machines.choice import Choice, choose
 from vmwright.machines.container import ContainerMachine
@@ -16,20 +17,21 @@ from vmwright.settings import MachineChoice
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
     from vmwright.settings import Settings
-    from vmwright.sources.base_disk import BaseDisk, SourceFacts
+    from vmwright.sources.base_disk import BaseDisk
+    from vmwright.template.model import OsType
 
 # Host names and cgroups are built from it: short, and unique enough among the builds of one host.
 ID_LENGTH = 8
 
 
-async def choose_machine(wish: MachineChoice, facts: SourceFacts, settings: Settings) -> Choice:
-    """Return what runs a build of such a source on this host, and why.
+async def choose_machine(wish: MachineChoice, os_type: OsType, settings: Settings) -> Choice:
+    """Return what runs a build of such a guest on this host, and why.
 
     :raises UnsupportedError: nothing here can.
     """
     return choose(
         wish,
-        os_type=facts.os_type,
+        os_type=os_type,
         kvm=await kvm_verdict(settings),
         container_reason=await container_needs.obstacle(),
         vm_reason=reason_against_vm(),
@@ -41,7 +43,7 @@ async def machine_for(build: Build, base: BaseDisk) -> Machine:
 
     :raises UnsupportedError: nothing on this host can run it.
     """
-    choice = await choose_machine(build.request.machine, base.facts, build.settings)
+    choice = await choose_machine(build.request.machine, base.facts.os_type, build.settings)
     spec = _spec(build, base, choice)
     build.events.note(f"Machine: {choice.kind} ({choice.reason}), {spec.cpus} vCPU, {spec.memory_mib} MiB")
     build.records.set(machine=choice.kind, accelerator=choice.accelerator, machine_reason=choice.reason)
@@ -53,9 +55,12 @@ async def machine_for(build: Build, base: BaseDisk) -> Machine:
 async def vm_for(build: Build, base: BaseDisk) -> Machine:
     """Return a virtual machine for a build that began in a container.
 
-    :raises UnsupportedError: this host cannot run one.
+    :raises MachineError: this host cannot run one.
     """
-    choice = await choose_machine(MachineChoice.VM, base.facts, build.settings)
+    try:
+        choice = await choose_machine(MachineChoice.VM, base.facts.os_type, build.settings)
+    except UnsupportedError as error:
+        raise MachineError(f"The build must be finished in a VM: {error.message}", hint=error.hint) from error
     return QemuMachine(_spec(build, base, choice), build.ledger, build.events)
 
 

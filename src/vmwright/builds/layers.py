@@ -64,6 +64,7 @@ class Layers:
 
     async def remove(self) -> None:
         """Remove all layers; what the build made of them stands on its own."""
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if self._folder.exists():
+            await asyncio.to_thread(shutil.rmtree, self._folder)
         self._build.records.layers_removed()
         self._build.ledger.release(self._claim)

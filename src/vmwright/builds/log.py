@@ -52,7 +52,7 @@ class CustomizationLog:
     def __init__(self, folder: Path, build_id: str) -> None:
         self.path = folder / FILE_NAME
         self._id = build_id
-        self._file: TextIO = self.path.open("a", buffering=1)
+        self._file: TextIO = self.path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
 
     def __call__(self, event: Event) -> None:
         """Write what the service would write of an event."""
@@ -112,7 +112,8 @@ class CustomizationLog:
     def _(self, event: BuildEnded) -> None:
         if event.outcome is not Outcome.SUCCEEDED:
             reason, *more = event.message.splitlines() or [event.outcome]
-            self._out(f"Build 'azure-arm' errored after {_duration(event.seconds)}: {reason}")
+            how = "was cancelled" if event.outcome is Outcome.CANCELED else "errored"
+            self._out(f"Build 'azure-arm' {how} after {_duration(event.seconds)}: {reason}")
             self._out("")
             self._out("==> Some builds didn't complete successfully and had errors:")
             for line in [reason, *more]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmwright.artifacts import ArtifactStore
 from vmwright.builds.records import RunSubState
 from vmwright.distributors.distributor import Destinations, RunOutput
-from vmwright.distributors.kinds import distribute, export_formats
+from vmwright.distributors.kinds import distribute, export_as
 from vmwright.images import ImageLibrary
 from vmwright.template.model import Vhd
 
@@ -33,10 +33,14 @@ async def distribute_all(build: Build, image: FinishedImage) -> tuple[RunOutput,
         ledger=build.ledger,
         events=build.events,
     )
-    made = await distribute(build.template.distribute, image, destinations)
-    for output in made:
-        build.records.distributed(output)
-    return made + await export_formats(_more_formats(build), build.request.name, image, destinations)
+    made = []
+    for distributor in build.template.distribute:
+        made.append(await distribute(distributor, image, destinations))
+        build.records.distributed(made[-1])
+    made += [
+        await export_as(ending, build.request.name, image, destinations) for ending in _more_formats(build)
+    ]
+    return tuple(made)
 
 
 def _more_formats(build: Build) -> tuple[str, ...]:

@@ -8,44 +8,45 @@ from __future__ import annotations
 
 import contextlib
 import time
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from vmwright.builds import boot_files, generalize, inputs, outputs
 from vmwright.builds.customizing import customize
 from vmwright.builds.hosting import machine_for
 from vmwright.builds.layers import Layers
-from vmwright.builds.records import RunSubState
 from vmwright.builds.stage import Stage
 from vmwright.distributors.distributor import FinishedImage
 from vmwright.events import Phase, PhaseEnded, PhaseStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AsyncExitStack
 
     from vmwright.builds.build import Build
     from vmwright.distributors.distributor import RunOutput
     from vmwright.sources.base_disk import BaseDisk
 
 
-async def run_pipeline(build: Build) -> tuple[RunOutput, ...]:
-    """Build a template and return what its distributors made; those that failed carry their error."""
-    async with AsyncExitStack() as cleanup:
-        with phase(build, Phase.SOURCE, inputs.describe(build.template.source)):
-            base = await inputs.find_source(build)
-        with phase(build, Phase.FETCH):
-            steps = await inputs.fetch_steps(build)
-        with phase(build, Phase.MACHINE):
-            stage = await start(build, base, cleanup)
-        with phase(build, Phase.CUSTOMIZE):
-            await customize(build, stage, steps)
-            stage = await boot_files.finish(build, base, stage, cleanup)
-        with phase(build, Phase.GENERALIZE):
-            await generalize.generalize(stage.guest, build.folder, build.events)
-            await stage.machine.power_off()
-        with phase(build, Phase.DISTRIBUTE):
-            image = await finished(build, base, stage.layers)
-            return await outputs.distribute_all(build, image)
+async def run_pipeline(build: Build, cleanup: AsyncExitStack) -> tuple[RunOutput, ...]:
+    """Build a template and return what its distributors made; those that failed carry their error.
+
+    :param cleanup: is given all that must be removed at the end, by the caller, in reverse.
+    """
+    with phase(build, Phase.SOURCE, inputs.describe(build.template.source)):
+        base = await inputs.find_source(build)
+    with phase(build, Phase.FETCH):
+        steps = await inputs.fetch_steps(build)
+    with phase(build, Phase.MACHINE):
+        stage = await start(build, base, cleanup)
+    with phase(build, Phase.CUSTOMIZE):
+        await customize(build, stage, steps)
+        stage = await boot_files.finish(build, base, stage, cleanup)
+    with phase(build, Phase.GENERALIZE):
+        await generalize.generalize(stage.guest, build.folder, build.events)
+        await stage.machine.power_off()
+    with phase(build, Phase.DISTRIBUTE):
+        image = finished(build, base, stage.layers)
+        return await outputs.distribute_all(build, image)
 
 
 async def start(build: Build, base: BaseDisk, cleanup: AsyncExitStack) -> Stage:
@@ -60,9 +61,8 @@ async def start(build: Build, base: BaseDisk, cleanup: AsyncExitStack) -> Stage:
     return Stage(machine, guest, layers)
 
 
-async def finished(build: Build, base: BaseDisk, layers: Layers) -> FinishedImage:
+def finished(build: Build, base: BaseDisk, layers: Layers) -> FinishedImage:
     """Return what is known of the generalized disk."""
-    build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
     return FinishedImage(
         disk=layers.top,
         build_id=build.id,

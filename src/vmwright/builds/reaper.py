@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
-
-from vmwright.builds.records import RunState
+from vmwright.builds.records import end_interrupted
 from vmwright.disks import attach, mounts
 from vmwright.errors import VmwrightError
 from vmwright.machines.nspawn import remove_container
 from vmwright.process import kill_marked
 from vmwright.state.resources import Ledger, Resource, ResourceKind, abandoned
-from vmwright.state.tables import BuildRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vmwright.events import Events
     from vmwright.state.database import Database
 
 
 async def reap(database: Database, events: Events) -> None:
     """Remove what was left, the newest first, and record the builds that it belonged to as failed."""
+    end_interrupted(database)
     left = abandoned(database)
     if not left:
         return
-    builds = sorted({resource.build_id for resource in left if resource.build_id})
-    events.note(f"Clearing up after {len(builds) or 'a'} interrupted build(s): {len(left)} resources")
+    builds = len({resource.build_id for resource in left if resource.build_id})
+    of = f"{builds} interrupted build{'s' * (builds != 1)}" if builds else "an interrupted command"
+    events.note(f"Clearing up after {of}: {len(left)} resources")
     ledger = Ledger(database)
     for resource in left:
         try:
@@ -40,7 +36,6 @@ async def reap(database: Database, events: Events) -> None:
             events.warn(f"{resource.kind} {resource.identity} could not be removed: {error}")
         else:
             ledger.release(resource)
-    _end_interrupted(database, builds)
 
 
 async def remove(resource: Resource) -> None:
@@ -63,17 +58,3 @@ def _remove_path(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _end_interrupted(database: Database, builds: Iterable[str]) -> None:
-    with database.session() as session:
-        session.execute(
-            update(BuildRow)
-            .where(BuildRow.id.in_(builds), BuildRow.ended_at.is_(None))
-            .values(
-                run_state=RunState.FAILED,
-                run_sub_state=None,
-                message="The build was interrupted: its process is gone.",
-                ended_at=datetime.now(UTC),
-            )
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ from sqlalchemy import delete, select, update
 
 from vmwright.distributors.distributor import RunOutput
 from vmwright.errors import VmwrightError
+from vmwright.state.resources import boot_id, lives, started
 from vmwright.state.tables import BuildRow, LayerRow, RunOutputRow, StepRow
 
 if TYPE_CHECKING:
@@ -100,6 +102,9 @@ class BuildRecords:
             run_sub_state=RunSubState.BUILDING,
             folder=str(folder),
             message="",
+            owner_pid=os.getpid(),
+            owner_started=started(os.getpid()),
+            boot_id=boot_id(),
             started_at=datetime.now(UTC),
         )
         with self._database.session() as session:
@@ -163,10 +168,21 @@ class BuildRecords:
 
 
 def runs(database: Database) -> list[RunRecord]:
-    """Return all builds, the newest first."""
+    """Return all builds, the newest first; those whose process is gone have failed."""
+    end_interrupted(database)
     with database.session() as session:
         rows = session.scalars(select(BuildRow).order_by(BuildRow.started_at.desc())).all()
         return [_record(row, _outputs_of(session, row.id)) for row in rows]
+
+
+def end_interrupted(database: Database) -> None:
+    """Record builds that have not ended, but whose process is gone, as failed."""
+    with database.session() as session:
+        for row in session.scalars(select(BuildRow).where(BuildRow.ended_at.is_(None))):
+            if not lives(row.owner_pid, row.owner_started, row.boot_id):
+                row.run_state, row.run_sub_state = RunState.FAILED, None
+                row.message = "The build was interrupted: its process is gone."
+                row.ended_at = datetime.now(UTC)
 
 
 def find_run(database: Database, name: str) -> RunRecord:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 
 from vmwright.builds import messages
 from vmwright.builds.build import Build, BuildRequest, BuildResult
 from vmwright.builds.log import CustomizationLog
-from vmwright.builds.pipeline import run_pipeline
+from vmwright.builds.pipeline import phase, run_pipeline
 from vmwright.builds.records import BuildRecords
 from vmwright.builds.secrets import secrets_of
 from vmwright.builds.whereabouts import Whereabouts
 from vmwright.errors import BuildCanceledError, BuildError, VmwrightError
-from vmwright.events import BuildEnded, BuildStarted, Outcome
+from vmwright.events import BuildEnded, BuildStarted, Outcome, Phase
 from vmwright.state.resources import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from vmwright.distributors.distributor import RunOutput
     from vmwright.events import Events
     from vmwright.settings import Settings
@@ -39,13 +42,14 @@ async def run_build(
     whereabouts = Whereabouts()
     events.subscribe(log)
     events.subscribe(whereabouts)
-    events.say(BuildStarted(build=build.id, template=request.name, steps=len(request.template.customize)))
     begun = time.monotonic()
     outputs: tuple[RunOutput, ...] = ()
     error: VmwrightError | None = BuildError(
         "Internal error occurred.", hint="this is a defect of vmwright: please report it"
     )
     try:
+        steps = len(request.template.customize)
+        events.say(BuildStarted(build=build.id, template=request.name, steps=steps))
         outputs = await _run_in_time(build, whereabouts)
         error = messages.distribution_failed(outputs) if any(output.error for output in outputs) else None
     except VmwrightError as reason:
@@ -84,11 +88,38 @@ def _begin(request: BuildRequest, *, settings: Settings, database: Database, eve
 async def _run_in_time(build: Build, whereabouts: Whereabouts) -> tuple[RunOutput, ...]:
     """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
     seconds = build.template.timeout_seconds
+    cleanup = AsyncExitStack()
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
-            return await run_pipeline(build)
+        async with limit:
+            return await run_pipeline(build, cleanup)
     except TimeoutError:
+        if not limit.expired():
+            raise
         raise messages.timed_out(seconds / SECONDS_PER_MINUTE, whereabouts.text) from None
+    finally:
+        await _to_its_end(_clear_up(build, cleanup))
+
+
+async def _clear_up(build: Build, cleanup: AsyncExitStack) -> None:
+    """Remove what the build has on this host; what cannot be removed changes nothing about its result."""
+    with phase(build, Phase.FINISH):
+        try:
+            await cleanup.aclose()
+        except (VmwrightError, OSError) as error:
+            build.events.warn(f"Not all could be removed, the next command tries again: {error}")
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that no cancel may cut short: one that comes meanwhile finds nothing left to cancel."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+            _take_back_cancel()
 
 
 def _take_back_cancel() -> None:

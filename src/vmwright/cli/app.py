@@ -5,7 +5,9 @@ What a command does is in a module of its own, imported when it runs, so that th
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated, Literal
 
@@ -14,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from vmwright import __version__
 
 USAGE_ERROR = 2
+CANCELLED = 130
 
 app = App(
     name="vmwright",
@@ -160,8 +163,19 @@ def remove(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU[:VERSION]")],
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what leaves no command as its own error still ends as a sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(exit_on_error=False)
+        sys.stdout.flush()
     except CycloptsError:
         sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(CANCELLED)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.exit(f"error: {error}")
+        sys.exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from vmwright.template.model import Generation
 
 HTTP = 80
+MOST_PORT = 65535
+HOST_AND_GUEST = 2
 USER = "vmwright"
 
 
@@ -45,20 +49,28 @@ class Bootable:
 
 def boot(image: str, *, forwards: Sequence[str], page: str | None) -> None:
     """Boot an image; stay until Ctrl-C, or print the page that it serves and end."""
-    asked = [_forward(text) for text in forwards]
-    if page is not None and not any(forward.guest_port == HTTP for forward in asked):
-        asked.append(Forward(0, HTTP))
     with opened() as (settings, database):
+        asked = [forward_of(text) for text in forwards]
+        if page is not None and not any(forward.guest_port == HTTP for forward in asked):
+            asked.append(Forward(0, HTTP))
         with shown_events(as_json_lines=False) as events:
             text = run(_boot(image, asked, page, settings=settings, database=database, events=events))
         print(text, end="")
 
 
-def _forward(text: str) -> Forward:
-    host, colon, guest = text.rpartition(":")
-    if not guest.isdecimal() or (colon and not host.isdecimal()):
-        raise TemplateError(f"--forward {text}: not of the form [HOST:]GUEST", hint="--forward 8080:80")
-    return Forward(int(host or 0), int(guest))
+def forward_of(text: str) -> Forward:
+    """Read ``[HOST:]GUEST``.
+
+    :raises TemplateError: it is neither one port nor two.
+    """
+    host, _, guest = text.rpartition(":")
+    ports = [int(part) for part in (host or "0", guest) if part.isdecimal()]
+    if len(ports) != HOST_AND_GUEST or not (ports[0] <= MOST_PORT and 0 < ports[1] <= MOST_PORT):
+        raise TemplateError(
+            f"--forward {text}: not of the form [HOST:]GUEST",
+            hint="--forward 8080:80, or 80 for any free port",
+        )
+    return Forward(*ports)
 
 
 async def _boot(
@@ -92,8 +104,9 @@ async def _boot(
                 for forward in booted.forwards:
                     events.note(f"{LOOPBACK}:{forward.host_port} is the guest's port {forward.guest_port}")
                 events.note("Ctrl-C stops it and throws it away")
-                await booted.machine.wait_until_off()
-                events.note("The guest has powered off")
+                with contextlib.suppress(asyncio.CancelledError):
+                    await booted.machine.wait_until_off()
+                events.note("The guest is stopped and thrown away")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return ""
@@ -106,7 +119,7 @@ async def _bootable(image: str, *, settings: Settings, database: Database, work:
     """
     file = Path(image)
     if file.is_file():
-        facts = await inspect(file, work=work)
+        facts = await inspect(file, work=work, ledger=Ledger(database))
         return Bootable(file.absolute(), sniff(file), facts.generation)
     store = ArtifactStore(settings.home, database)
     for record in ImageLibrary(database, store).list():

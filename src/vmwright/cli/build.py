@@ -15,6 +15,7 @@ from vmwright.cli.words import duration, size
 from vmwright.errors import TemplateError, UnsupportedError
 from vmwright.events import Events, ProblemFound
 from vmwright.settings import MachineChoice
+from vmwright.template.formats import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ def build(
 ) -> None:
     """Build a template and end the program with the exit code that tells how it went."""
     with opened() as (settings, database):
+        if name is not None and not is_name(name):
+            raise TemplateError(f"--name {name}: not a name", hint="1 to 64 letters, digits and - _ .")
         reading = read_file(file, values=values_of(values), name=name, for_build=True)
         with shown_events(as_json_lines=as_json) as events:
             template = _built_template(file, reading, events, as_json=as_json)
@@ -55,7 +58,7 @@ def build(
 async def _build(
     request: BuildRequest, settings: Settings, database: Database, events: Events
 ) -> BuildResult:
-    check_request(request, settings, database)
+    await check_request(request, settings, database)
     await reap(database, events)
     return await run_build(request, settings=settings, database=database, events=events)
 
@@ -63,25 +66,24 @@ async def _build(
 def _built_template(file: Path, reading: Reading, events: Events, *, as_json: bool) -> Template:
     """Say what was found; end here where the template is invalid, or asks for what this version lacks."""
     for problem in reading.problems:
-        if as_json or not (problem.is_error or problem.is_unsupported):
-            events.say(
-                ProblemFound(
-                    severity=problem.severity,
-                    code=problem.code,
-                    path=problem.path,
-                    line=problem.line,
-                    message=problem.message,
-                    hint=problem.hint,
-                )
+        if not as_json:
+            print_problem(file, problem, err=True)
+            continue
+        events.say(
+            ProblemFound(
+                severity=problem.severity,
+                code=problem.code,
+                path=problem.path,
+                line=problem.line,
+                message=problem.message,
+                hint=problem.hint,
             )
-    refused = reading.errors or reading.unsupported
-    if not refused and reading.template is not None:
-        return reading.template
-    for problem in refused:
-        print_problem(file, problem, err=True)
+        )
     if reading.errors:
         sys.exit(TemplateError.exit_code)
-    sys.exit(UnsupportedError.exit_code)
+    if reading.unsupported or reading.template is None:
+        sys.exit(UnsupportedError.exit_code)
+    return reading.template
 
 
 def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
@@ -99,8 +101,10 @@ def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
 def _finish(result: BuildResult, *, as_json: bool) -> None:
     """Say what there is now and where; the exit code is 0 only when all of it is there."""
     if not as_json:
-        for file in result.files:
-            print(f"  {file}  {size(file.stat().st_size)}, {size(file.stat().st_blocks * 512)} on this disk")
+        for output in result.outputs:
+            if output.file is not None and not output.error:
+                status = output.file.stat()
+                print(f"  {output.file}  {size(status.st_size)}, {size(status.st_blocks * 512)} on this disk")
         print(f"build {result.id} {result.outcome} in {duration(result.seconds)}; log: {result.log}")
     if result.error is not None:
         print_error(result.error)

@@ -10,12 +10,11 @@ from vmwright.cli.running import fail
 from vmwright.cli.screen import print_json
 from vmwright.cli.templates import print_problem, read_file, summary, values_of
 from vmwright.errors import TemplateError
+from vmwright.template import Problem, Reading, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from vmwright.template import Reading
 
 
 def check(
@@ -24,12 +23,9 @@ def check(
     """Check templates; exit 2 where one has an error."""
     try:
         given = values_of(values)
-        readings = [
-            (file, read_file(file, values=given, name=None, api_version=api_version, for_build=False))
-            for file in templates
-        ]
     except TemplateError as error:
         fail(error)
+    readings = [(file, _read(file, given, api_version)) for file in templates]
     if as_json:
         print_json([_document(file, reading) for file, reading in readings])
     else:
@@ -39,6 +35,15 @@ def check(
             print(f"{file}: {summary(reading.problems)}")
     if any(reading.errors for _, reading in readings):
         sys.exit(TemplateError.exit_code)
+
+
+def _read(file: Path, values: dict[str, str], api_version: str | None) -> Reading:
+    """Read a file; one that cannot be read is a problem of that file, and the others are checked."""
+    try:
+        return read_file(file, values=values, name=None, api_version=api_version, for_build=False)
+    except TemplateError as error:
+        problem = Problem(code="file/unreadable", severity=Severity.ERROR, message=error.message)
+        return Reading(None, (problem,))
 
 
 def _document(file: Path, reading: Reading) -> dict[str, object]:

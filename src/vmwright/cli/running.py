@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -15,11 +16,11 @@ from vmwright.events import Events, as_json
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from vmwright.events import Event
+    from vmwright.events import Event, Reader
     from vmwright.settings import Settings
     from vmwright.state.database import Database
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Result = TypeVar("Result")
 
@@ -45,10 +46,11 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
 
     def cancel() -> None:
         nonlocal asked
-        print("cancelling: clearing up ..." if not asked else "still clearing up ...", file=sys.stderr)
-        if not asked:
+        first, asked = not asked, True
+        if first:
             task.cancel()
-        asked = True
+        with contextlib.suppress(OSError):  # Ctrl-C may have ended whoever reads this, too
+            print("cancelling: clearing up ..." if first else "still clearing up ...", file=sys.stderr)
 
     for number in SIGNALS:
         loop.add_signal_handler(number, cancel)
@@ -90,16 +92,34 @@ def opened() -> Iterator[tuple[Settings, Database]]:
 def shown_events(*, as_json_lines: bool) -> Iterator[Events]:
     """Return a stream of events that is shown as JSON, live on a terminal, or as plain lines elsewhere."""
     if as_json_lines:
-        yield Events(_print_json)
+        yield Events(WhileRead(_print_json))
     elif sys.stdout.isatty():
         from vmwright.cli.live import LiveTerminal
 
         with LiveTerminal() as terminal:
-            yield Events(terminal)
+            yield Events(WhileRead(terminal))
     else:
         from vmwright.cli.plain import PlainLines
 
-        yield Events(PlainLines())
+        yield Events(WhileRead(PlainLines()))
+
+
+class WhileRead:
+    """A reader that stops showing events once nobody reads its output, and then has the command cancelled."""
+
+    def __init__(self, show: Reader) -> None:
+        self._show = show
+        self._gone = False
+
+    def __call__(self, event: Event) -> None:
+        """Show an event, unless the pipe or terminal is gone."""
+        if self._gone:
+            return
+        try:
+            self._show(event)
+        except OSError:
+            self._gone = True
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _print_json(event: Event) -> None:

@@ -45,12 +45,10 @@ class OutputLines:
 
     events: Events
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    written: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 0))
     _rest: dict[Stream, bytes] = field(default_factory=lambda: dict.fromkeys(Stream, b""))
 
     def __call__(self, stream: Stream, chunk: bytes) -> None:
         """Take a chunk as the transport delivers it."""
-        self.written[stream] += len(chunk)
         *lines, self._rest[stream] = (self._rest[stream] + chunk).split(b"\n")
         for line in lines:
             self._say(stream, line)

@@ -32,7 +32,7 @@ async def fetch_script(step: Shell, number: int, *, fetch: Fetch, folder: Path) 
     if step.script_uri:
         what = f"script of step {number} '{step.name}'"
         return await fetch(step.script_uri, script, sha256=step.sha256_checksum, what=what)
-    script.write_text("\n".join([INLINE_SHEBANG, *step.inline, ""]))
+    script.write_text("\n".join([INLINE_SHEBANG, *step.inline, ""]), encoding="utf-8")
     return script
 
 

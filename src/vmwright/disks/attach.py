@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from vmwright import process
-from vmwright.disks.grow import EXT, grow_ext, grow_partition
+from vmwright.disks.grow import EXT, GROWS_MOUNTED, grow_ext, grow_partition
 from vmwright.disks.mounts import thaw, unmount
 from vmwright.disks.partitions import probe, read_table
 from vmwright.errors import ProcessError, UnsupportedError
@@ -33,6 +33,7 @@ BUSY_PAUSE = 0.05
 UNUSABLE = 2 << 20
 OPTIONS = "discard,nodev"
 XFS = "xfs"
+BTRFS = "btrfs"
 
 
 class AttachedRoot:
@@ -147,15 +148,19 @@ def _loops_over(backing: Path) -> list[str]:
 
 
 async def _root_of(raw: Path) -> tuple[Partition, FileSystem]:
-    """Find the root partition: the largest one with a Linux file system."""
+    """Find the root partition: the largest one with a Linux file system.
+
+    A btrfs counts, so that an ext4 for /boot beside it is not taken for the root.
+    """
     found = []
     for partition in (await read_table(raw)).partitions:
         system = await probe(raw, partition)
-        if system and system.type in EXT | {XFS}:
+        if system and system.type in EXT | GROWS_MOUNTED:
             found.append((partition, system))
-    if not found:
+    root = max(found, key=lambda pair: pair[0].size, default=None)
+    if root is None or root[1].type == BTRFS:
         raise UnsupportedError(
             f"{raw.name} has no root file system that can be mounted here: an ext4 or xfs on a partition",
             hint="`--machine vm` boots disks of any layout",
         )
-    return max(found, key=lambda pair: pair[0].size)
+    return root

@@ -1,17 +1,37 @@
-"""Reading single files of file systems inside a raw view, by debugfs and mtools; nothing is mounted."""
+"""Reading single files of the file systems of a disk: by debugfs and mtools inside a raw view, or mounted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
 from vmwright.process import run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from vmwright.disks.partitions import Partition
 
 QUICK = 60.0
+MOST_BYTES = 16 << 20
+MOST_LINKS = 40
+
+
+class LinuxFiles(Protocol):
+    """The files of a Linux root, by absolute paths inside it."""
+
+    async def read(self, path: str) -> bytes:
+        """Return a file's bytes; empty where there is none."""
+        ...
+
+    async def exists(self, path: str) -> bool:
+        """Return whether there is anything of this name."""
+        ...
 
 
 class ExtFiles:
@@ -34,6 +54,37 @@ class ExtFiles:
         return ended.stdout
 
 
+class MountedFiles:
+    """The files of a foreign root that is mounted at ``root``.
+
+    Its symbolic links are followed as the guest would: none leads out of ``root`` to this host's files. Of
+    file types that opening could set going (pipes, devices) nothing is read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def read(self, path: str) -> bytes:
+        """Return a file's bytes, the first 16 MiB at most; empty where there is none."""
+        return await asyncio.to_thread(self._read, path)
+
+    async def exists(self, path: str) -> bool:
+        """Return whether there is anything of this name."""
+        return await asyncio.to_thread(self._exists, path)
+
+    def _read(self, path: str) -> bytes:
+        with contextlib.suppress(OSError), _reached(self._root, path, follow_last=True) as found:
+            if stat.S_ISREG(os.fstat(found).st_mode):
+                with Path(f"/proc/self/fd/{found}").open("rb") as file:
+                    return file.read(MOST_BYTES)
+        return b""
+
+    def _exists(self, path: str) -> bool:
+        with contextlib.suppress(OSError), _reached(self._root, path, follow_last=False):
+            return True
+        return False
+
+
 class FatFiles:
     """The files of a FAT, as in an EFI system partition."""
 
@@ -47,3 +98,39 @@ class FatFiles:
             argv, timeout=QUICK, check=False, env={"MTOOLS_SKIP_CHECK": "1"}, hint="install mtools"
         )
         return ended.returncode == 0
+
+
+@contextlib.contextmanager
+def _reached(root: Path, path: str, *, follow_last: bool) -> Iterator[int]:
+    """Give a descriptor (O_PATH) of what ``path`` names below ``root``; the kernel follows no link for it.
+
+    It is openat2's RESOLVE_IN_ROOT, which Python does not offer.
+
+    :raises OSError: there is nothing, or links go round in circles.
+    """
+    with contextlib.ExitStack() as opened:
+
+        def step(name: str | Path, *, inside: int | None) -> int:
+            descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
+            opened.callback(os.close, descriptor)
+            return descriptor
+
+        trail = [step(root, inside=None)]
+        left = list(reversed(PurePosixPath(path).parts))
+        links = 0
+        while left:
+            name = left.pop()
+            if name.startswith("/"):
+                del trail[1:]
+            elif name == "..":
+                del trail[max(1, len(trail) - 1) :]
+            else:
+                found = step(name, inside=trail[-1])
+                if stat.S_ISLNK(os.fstat(found).st_mode) and (left or follow_last):
+                    links += 1
+                    if links > MOST_LINKS:
+                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                    left += reversed(PurePosixPath(os.readlink("", dir_fd=found)).parts)
+                else:
+                    trail.append(found)
+        yield trail[-1]

@@ -1,25 +1,31 @@
 """What a disk is: its guest and how it boots, read from the disk itself.
 
 What a user says of a disk, its name or its extension are not believed. Linux roots on ext2/3/4 are read
-without root or mounts; xfs and btrfs are named, and refused as not readable here.
+without root or mounts; those on xfs and btrfs are mounted for a moment, which takes root.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmwright.disks.filetree import ExtFiles, FatFiles
+from vmwright.disks.filetree import ExtFiles, FatFiles, LinuxFiles, MountedFiles
 from vmwright.disks.partitions import FileSystem, Partition, PartitionTable, TableLabel, probe, read_table
 from vmwright.disks.qemu_img import foreign_info
 from vmwright.disks.rawview import RawView, raw_view
+from vmwright.disks.readonly import MOUNTABLE, mounted_read_only
 from vmwright.disks.vhd import MIB
 from vmwright.errors import SourceError
 from vmwright.template.model import Generation, OsType
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from vmwright.state.resources import Ledger
 
 EXT = frozenset({"ext2", "ext3", "ext4"})
 BOOT_CODE = slice(0, 440)
@@ -35,9 +41,10 @@ UNREADABLE = {
     "BitLocker": "it is encrypted (BitLocker)",
     "LVM2_member": "its root is on LVM",
     "linux_raid_member": "its root is on a software RAID",
-    "xfs": "its root may be on xfs, which can only be read by mounting it",
-    "btrfs": "its root may be on btrfs, which can only be read by mounting it",
 }
+# where a root may lie below what is mounted: "" also for openSUSE, whose root is the default subvolume;
+# Fedora's, then those of Ubuntu and of Debian's installer
+ROOTS = {"xfs": ("",), "btrfs": ("", "root", "@", "@rootfs")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +75,26 @@ class DiskFacts:
     has_systemd: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Linux:
     partition: Partition
     system: FileSystem
-    files: ExtFiles
     release: dict[str, str]
+    architecture: str
+    has_waagent: bool
+    has_cloud_init: bool
+    has_systemd: bool
+
+    @property
+    def name(self) -> str:
+        return self.release.get("PRETTY_NAME") or self.release.get("NAME") or "Linux"
 
 
-async def inspect(path: Path, *, work: Path) -> DiskFacts:
+async def inspect(path: Path, *, work: Path, ledger: Ledger) -> DiskFacts:
     """Say what a disk is: one whole qcow2, raw, VHD or VHDX file.
 
     :param work: an existing folder, its caller's to remove, for partial copies (sparse; at most the root
-        partition's contents).
+        partition's contents) and mounts.
     :raises SourceError: it holds no operating system, or one that cannot be read; with what was found.
     """
     disk = await foreign_info(path)
@@ -89,11 +103,9 @@ async def inspect(path: Path, *, work: Path) -> DiskFacts:
     await view.fill(disk.virtual_size - MIB, MIB)
     table = await read_table(view.path)
     systems = await _file_systems(view, table)
-    linux = await _linux(view, systems)
-    if linux:
-        architecture = await _architecture(linux.files)
-        boots = await _boots(view, table, UEFI_LOADERS.get(architecture, ""))
-        return await _linux_facts(linux, table, boots, architecture, disk.virtual_size)
+    if linux := await _linux(view, systems, work=work, ledger=ledger):
+        boots = await _boots(view, table, UEFI_LOADERS.get(linux.architecture, ""))
+        return _linux_facts(linux, table, boots, disk.virtual_size)
     if windows := next((part for part, held in systems.items() if held.type == "ntfs"), None):
         boots = await _boots(view, table, UEFI_LOADERS["x86_64"])
         return _windows_facts(windows, systems[windows], table, boots, disk.virtual_size)
@@ -110,16 +122,41 @@ async def _file_systems(view: RawView, table: PartitionTable) -> dict[Partition,
     return found
 
 
-async def _linux(view: RawView, systems: dict[Partition, FileSystem]) -> _Linux | None:
-    for partition, system in systems.items():
-        if system.type not in EXT:
-            continue
-        await view.fill(partition.start, partition.size)
-        files = ExtFiles(view.path, partition)
-        text = await files.read("/usr/lib/os-release") or await files.read("/etc/os-release")
-        if release := _read_release(text.decode(errors="replace")):
-            return _Linux(partition, system, files, release)
+async def _linux(
+    view: RawView, systems: dict[Partition, FileSystem], *, work: Path, ledger: Ledger
+) -> _Linux | None:
+    # ext first: beside an ext4 root, nothing needs to be mounted
+    for partition, system in sorted(systems.items(), key=lambda item: item[1].type not in EXT):
+        async with _trees(view, partition, system, work=work, ledger=ledger) as trees:
+            for files in trees:
+                text = await files.read("/usr/lib/os-release") or await files.read("/etc/os-release")
+                if release := _read_release(text.decode(errors="replace")):
+                    return _Linux(
+                        partition=partition,
+                        system=system,
+                        release=release,
+                        architecture=await _architecture(files),
+                        has_waagent=await _has_any(files, WAAGENT),
+                        has_cloud_init=await _has_any(files, CLOUD_INIT),
+                        has_systemd=await _has_any(files, SYSTEMD),
+                    )
     return None
+
+
+@contextlib.asynccontextmanager
+async def _trees(
+    view: RawView, partition: Partition, system: FileSystem, *, work: Path, ledger: Ledger
+) -> AsyncIterator[tuple[LinuxFiles, ...]]:
+    """Give what may be Linux roots on a partition; none where its file system cannot be read."""
+    if system.type in EXT:
+        await view.fill(partition.start, partition.size)
+        yield (ExtFiles(view.path, partition),)
+    elif system.type in MOUNTABLE and os.geteuid() == 0:
+        await view.fill(partition.start, partition.size)
+        async with mounted_read_only(view.path, partition, system, work / "mounted", ledger) as folder:
+            yield tuple(MountedFiles(folder / root) for root in ROOTS[system.type])
+    else:
+        yield ()
 
 
 def _read_release(text: str) -> dict[str, str]:
@@ -128,7 +165,7 @@ def _read_release(text: str) -> dict[str, str]:
     return {key.strip(): "".join(shlex.split(value)[:1]) for key, _, value in pairs}
 
 
-async def _architecture(files: ExtFiles) -> str:
+async def _architecture(files: LinuxFiles) -> str:
     for program in PROGRAMS:
         head = (await files.read(program))[:64]
         if head.startswith(b"\x7fELF"):
@@ -150,32 +187,27 @@ async def _boots(view: RawView, table: PartitionTable, loader: str) -> frozenset
     return frozenset(found)
 
 
-async def _linux_facts(
-    linux: _Linux,
-    table: PartitionTable,
-    boots: frozenset[Generation],
-    architecture: str,
-    virtual_size: int,
+def _linux_facts(
+    linux: _Linux, table: PartitionTable, boots: frozenset[Generation], virtual_size: int
 ) -> DiskFacts:
-    name = linux.release.get("PRETTY_NAME") or linux.release.get("NAME") or "Linux"
     return DiskFacts(
         os_type=OsType.LINUX,
-        os_name=name,
+        os_name=linux.name,
         os_id=linux.release.get("ID", "linux"),
-        generation=_generation(boots, name),
+        generation=_generation(boots, linux.name),
         boots=boots,
         virtual_size=virtual_size,
         label=table.label,
         root=linux.partition,
         root_system=linux.system,
-        architecture=architecture,
-        has_waagent=await _has_any(linux.files, WAAGENT),
-        has_cloud_init=await _has_any(linux.files, CLOUD_INIT),
-        has_systemd=await _has_any(linux.files, SYSTEMD),
+        architecture=linux.architecture,
+        has_waagent=linux.has_waagent,
+        has_cloud_init=linux.has_cloud_init,
+        has_systemd=linux.has_systemd,
     )
 
 
-async def _has_any(files: ExtFiles, paths: tuple[str, ...]) -> bool:
+async def _has_any(files: LinuxFiles, paths: tuple[str, ...]) -> bool:
     for path in paths:
         if await files.exists(path):
             return True
@@ -218,11 +250,17 @@ def _no_system(path: Path, systems: dict[Partition, FileSystem]) -> SourceError:
             return SourceError(
                 f"{path.name} cannot be read: {reason}",
                 target=str(path),
-                hint="use a source whose root is a plain ext4 partition, as Azure's Linux images mostly have",
+                hint="use a source whose root is on a plain partition: ext4, xfs or btrfs",
+            )
+        if system.type in MOUNTABLE and os.geteuid() != 0:
+            return SourceError(
+                f"{path.name} cannot be read: its root may be on {system.type}, which only root can mount",
+                target=str(path),
+                hint="run vmwright as root, or use a source whose root is a plain ext4 partition",
             )
     held = ", ".join(sorted({system.type for system in systems.values()})) or "nothing known"
     return SourceError(
         f"No operating system was found on {path.name} (its partitions hold: {held})",
         target=str(path),
-        hint="a source is a disk with an installed and generalized operating system",
+        hint="a source is a disk with an installed and generalized operating system, shut down cleanly",
     )

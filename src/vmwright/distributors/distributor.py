@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from vmwright.artifacts.store import ArtifactStore
     from vmwright.events import Events
@@ -50,6 +51,11 @@ class RunOutput:
     def artifact(self) -> str:
         """Whichever of both is there."""
         return self.artifact_id or self.artifact_uri or ""
+
+    @property
+    def file(self) -> Path | None:
+        """The file of this host that ``artifact_uri`` names."""
+        return Path(unquote(urlsplit(self.artifact_uri).path)) if self.artifact_uri else None
 
     def as_document(self) -> dict[str, object]:
         """Return the run output in the service's shape (reference §12), with the error that it leaves out."""

@@ -31,4 +31,4 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
     async def write(part: Path) -> None:
         await qemu_img.convert(image.disk, part, to=FORMATS[ending], on_progress=progress)
 
-    return await publish(write, file, ledger=destinations.ledger)
+    return await publish(write, file, ledger=destinations.ledger, progress=progress)

@@ -19,43 +19,18 @@ if TYPE_CHECKING:
 FILE = "File"
 
 
-async def distribute(
-    distributors: tuple[Distributor, ...], image: FinishedImage, destinations: Destinations
-) -> tuple[RunOutput, ...]:
-    """Distribute an image, one distributor after the other; one that fails does not undo the others."""
-    return tuple(
-        [
-            await _attempt(
-                _one(distributor, image, destinations),
-                name=distributor.run_output_name,
-                kind=distributor.kind,
-                destinations=destinations,
-            )
-            for distributor in distributors
-        ]
-    )
+async def distribute(distributor: Distributor, image: FinishedImage, destinations: Destinations) -> RunOutput:
+    """Run one distributor; where it fails, its output carries the error and nothing else is undone."""
+    work = _one(distributor, image, destinations)
+    return await _attempt(work, distributor.run_output_name, distributor.kind, destinations)
 
 
-async def export_formats(
-    endings: tuple[str, ...], name: str, image: FinishedImage, destinations: Destinations
-) -> tuple[RunOutput, ...]:
-    """Write the image as further files; each is reported as a distributor's output is."""
-    return tuple(
-        [
-            await _attempt(
-                _file(name, ending, image, destinations),
-                name=f"{name}.{ending}",
-                kind=FILE,
-                destinations=destinations,
-            )
-            for ending in endings
-        ]
-    )
+async def export_as(ending: str, name: str, image: FinishedImage, destinations: Destinations) -> RunOutput:
+    """Write the image as a further file; it is reported as a distributor's output is."""
+    return await _attempt(_file(name, ending, image, destinations), f"{name}.{ending}", FILE, destinations)
 
 
-async def _attempt(
-    work: Awaitable[RunOutput], *, name: str, kind: str, destinations: Destinations
-) -> RunOutput:
+async def _attempt(work: Awaitable[RunOutput], name: str, kind: str, destinations: Destinations) -> RunOutput:
     try:
         output = await work
     except (VmwrightError, OSError) as error:

@@ -11,7 +11,6 @@ from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.distributors.distributor import SOURCE_TAG, RunOutput
 from vmwright.events import Progress
-from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
     from vmwright.distributors.distributor import Destinations, FinishedImage
@@ -29,10 +28,10 @@ async def distribute(
     def progress(done: int, total: int) -> None:
         destinations.events.say(Progress(what=distributor.run_output_name, done=done, total=total))
 
+    # beside the layers, which are claimed and removed as a whole
     flat = image.disk.with_name(f"{distributor.run_output_name}.flat.qcow2")
-    with destinations.ledger.claimed(ResourceKind.PATH, flat):
-        await qemu_img.convert(image.disk, flat, to=DiskFormat.QCOW2, on_progress=progress)
-        artifact = await destinations.store.adopt(flat, DiskFormat.QCOW2)
+    await qemu_img.convert(image.disk, flat, to=DiskFormat.QCOW2, on_progress=progress)
+    artifact = await destinations.store.adopt(flat, DiskFormat.QCOW2)
     destinations.library.put(
         distributor.image_id,
         location=distributor.location,

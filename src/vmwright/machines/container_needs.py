@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright import process
-from vmwright.errors import ProcessError, UnsupportedError
+from vmwright.errors import MachineError, ProcessError
 from vmwright.machines.cgroup import hierarchies
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ async def refuse_other_partitions(guest: LinuxGuest) -> None:
 
     A kernel installed into the folder over which a VM mounts /boot would not be seen again.
 
-    :raises UnsupportedError: it has such a partition.
+    :raises MachineError: it has such a partition.
     """
     fstab = (await guest.ask("cat", "/etc/fstab", as_root=True, check=False)).stdout.decode(errors="replace")
     missed = missed_mounts(fstab)
     if missed:
-        raise UnsupportedError(
+        raise MachineError(
             f"The disk has partitions that a container does not mount: {', '.join(missed)}",
             hint="`--machine vm` mounts all that /etc/fstab says",
         )

@@ -104,7 +104,7 @@ def _refused_at_sight(device: Path, modules: frozenset[str]) -> str | None:
     if not device.exists():
         return f"there is no {device}"
     if not os.access(device, os.R_OK | os.W_OK):
-        return f"{device} may not be opened; its group, kvm, lets a user do so"
+        return f"{device} may not be opened; `sudo usermod -aG kvm $USER` and a new login allow it"
     if "kvm_pvm" in modules and not modules & HARDWARE_MODULES:
         return f"{device} is that of kvm_pvm, under which stock kernels do not boot"
     return None

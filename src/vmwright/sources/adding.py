@@ -78,7 +78,7 @@ async def _add_file(
         )
     await _check_sum(disk, sha256, context)
     with context.staging() as folder:
-        found = await inspect(disk, work=folder)
+        found = await inspect(disk, work=folder, ledger=context.ledger)
         whole = folder / "whole.qcow2"
         await convert(
             disk, whole, to=DiskFormat.QCOW2, on_progress=_teller(context, f"converting {disk.name}")

@@ -107,7 +107,7 @@ async def bootstrap(
         version = _version(tree)
         raw = work / "disk.raw"
         await assemble(tree, raw, size=settings.disk_size_gib * GIB, work=work / "boot")
-        facts = await inspect(raw, work=work)
+        facts = await inspect(raw, work=work, ledger=ledger)
         disk = folder / f"debian-{version}.qcow2"
         await convert(raw, disk, to=DiskFormat.QCOW2, on_progress=_progress_of(disk, events))
         kernel = await asyncio.to_thread(_copy_kernel, tree.path / "boot", folder)

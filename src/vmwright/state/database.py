@@ -6,7 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
+
+from vmwright.errors import VmwrightError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +32,15 @@ class Database:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """Open a transaction: committed at the end, rolled back where an error leaves it."""
-        with self._sessions.begin() as session:
-            yield session
+        """Open a transaction: committed at the end, rolled back where an error leaves it.
+
+        :raises VmwrightError: the database cannot be read or written (a full disk, a lock held for long).
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except DBAPIError as error:
+            raise _unusable(error.orig or error) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -39,15 +48,30 @@ class Database:
 
 
 def open_database(home: Path) -> Database:
-    """Open the database in ``home``, making it or migrating it where it is not of this version's schema."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_engine(f"sqlite:///{home / FILE_NAME}", connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _configure)
-    if _schema_of(engine) != SCHEMA:
-        from vmwright.state.migrations import upgrade  # noqa: PLC0415 - alembic takes 0.3 s to import
+    """Open the database in ``home``, making it or migrating it where it is not of this version's schema.
 
-        upgrade(engine)
+    :raises VmwrightError: it cannot be made, read or written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = create_engine(f"sqlite:///{home / FILE_NAME}", connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _configure)
+        if _schema_of(engine) != SCHEMA:
+            from vmwright.state.migrations import upgrade  # noqa: PLC0415 - alembic takes 0.3 s to import
+
+            upgrade(engine)
+    except OSError as error:
+        raise _unusable(error) from error
+    except DBAPIError as error:
+        raise _unusable(error.orig or error) from error
     return Database(engine)
+
+
+def _unusable(error: BaseException) -> VmwrightError:
+    return VmwrightError(
+        f"The database {FILE_NAME} cannot be used: {error}",
+        hint="see whether $VMWRIGHT_HOME can be written and its disk has room",
+    )
 
 
 def _configure(connection: SqliteConnection, _record: object) -> None:

@@ -76,23 +76,29 @@ class Ledger:
             session.execute(delete(ResourceRow).where(ResourceRow.id == resource.id))
 
     @contextlib.contextmanager
-    def claimed(self, kind: ResourceKind, identity: str | Path) -> Iterator[Resource]:
-        """Hold a claim while the block runs; it stands after an error, for whoever clears up."""
+    def claimed(self, kind: ResourceKind, identity: str | Path) -> Iterator[None]:
+        """Hold a claim while the block runs, which removes the thing however it ends."""
         resource = self.claim(kind, identity)
-        yield resource
-        self.release(resource)
+        try:
+            yield
+        finally:
+            self.release(resource)
 
 
 def abandoned(database: Database) -> list[Resource]:
     """Return what dead processes have left, the newest first (the order in which to remove it)."""
     with database.session() as session:
         rows = session.scalars(select(ResourceRow).order_by(ResourceRow.id.desc())).all()
-    here = boot_id()
     return [
         Resource(row.id, ResourceKind(row.kind), row.identity, row.build_id)
         for row in rows
-        if row.boot_id != here or started(row.owner_pid) != row.owner_started
+        if not lives(row.owner_pid, row.owner_started, row.boot_id)
     ]
+
+
+def lives(pid: int, since: str, boot: str) -> bool:
+    """Return whether a process that was recorded with its start and the host's boot still runs."""
+    return boot == boot_id() and started(pid) == since
 
 
 def boot_id() -> str:

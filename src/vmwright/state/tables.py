@@ -56,6 +56,9 @@ class BuildRow(Base):
     source: Mapped[str | None] = mapped_column(Text)
     folder: Mapped[str] = mapped_column(Text)
     message: Mapped[str] = mapped_column(Text, default="")
+    owner_pid: Mapped[int]
+    owner_started: Mapped[str] = mapped_column(Text)
+    boot_id: Mapped[str] = mapped_column(Text)
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

@@ -63,6 +63,9 @@ def build(source: str, *, ended: datetime | None) -> BuildRow:
         source=source,
         folder="/x",
         message="",
+        owner_pid=1,
+        owner_started="0",
+        boot_id="none",
         started_at=datetime.now(UTC),
         ended_at=ended,
     )

@@ -32,7 +32,7 @@ from vmwright.state.database import Database
 from vmwright.state.tables import LayerRow, ResourceRow, RunOutputRow, StepRow
 from vmwright.template.model import Customizer, Shell, Template, Vhd
 
-PHASES = [Phase.SOURCE, Phase.FETCH, Phase.MACHINE, Phase.CUSTOMIZE, Phase.GENERALIZE, Phase.DISTRIBUTE]
+PHASES = list(Phase)
 SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
 
 
@@ -184,13 +184,14 @@ async def test_a_failing_script_that_restarts_still_fails(bench: Bench, machine:
     assert (await bench.build(shell(1))).outcome is Outcome.FAILED
 
 
+async def forever(*_: object, **__: object) -> bool:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 async def test_time_out_names_what_was_running(
     bench: Bench, machine: ScriptedMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def forever(*_: object, **__: object) -> Ended:
-        await asyncio.Event().wait()
-        raise AssertionError
-
     monkeypatch.setattr(Template, "timeout_seconds", 0.5)
     monkeypatch.setattr(machine, "settle", forever)
     result = await bench.build(shell(1))
@@ -204,7 +205,7 @@ async def test_time_out_names_what_was_running(
     assert bench.nothing_is_left()
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", PHASES[:-1])
 async def test_a_cancel_in_any_phase_leaves_nothing(bench: Bench, events: Events, phase: Phase) -> None:
     task: asyncio.Task[BuildResult]
 
@@ -220,6 +221,45 @@ async def test_a_cancel_in_any_phase_leaves_nothing(bench: Bench, events: Events
     assert find_run(bench.database, result.id).run_state is RunState.CANCELED
     assert list(bench.out.iterdir()) == []
     assert bench.nothing_is_left()
+
+
+async def test_a_cancel_of_the_clean_up_changes_nothing(
+    bench: Bench, events: Events, machine: ScriptedMachine
+) -> None:
+    task: asyncio.Task[BuildResult]
+
+    def cancel(event: object) -> None:
+        if isinstance(event, PhaseStarted) and event.phase is Phase.FINISH:
+            task.cancel()
+
+    machine.transport.answers[SCRIPT] = ended(1)
+    events.subscribe(cancel)
+    task = asyncio.ensure_future(bench.build(shell(1)))
+    result = await task
+    assert isinstance(result.error, StepError)
+    assert machine.told[-1] == "destroy"
+    assert bench.nothing_is_left()
+
+
+async def test_a_step_that_is_cancelled_is_no_failure(
+    bench: Bench,
+    events: Events,
+    recorder: Recorder,
+    machine: ScriptedMachine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task: asyncio.Task[BuildResult]
+
+    def cancel(event: object) -> None:
+        if isinstance(event, StepStarted):
+            task.cancel()
+
+    monkeypatch.setattr(machine, "settle", forever)
+    events.subscribe(cancel)
+    task = asyncio.ensure_future(bench.build(shell(1)))
+    await task
+    assert [event.outcome for event in recorder.of(StepEnded)] == [Outcome.CANCELED]
+    assert [row.state for row in bench.rows(StepRow)] == ["Canceled"]
 
 
 async def test_one_distributor_that_fails_does_not_undo_the_other(bench: Bench) -> None:

@@ -63,8 +63,44 @@ def test_what_is_no_template_is_said(
 def test_a_file_that_is_not_there(vmwright: Vmwright, tmp_path: Path, command: str) -> None:
     done = vmwright(command, tmp_path / "gone.json")
     assert done.code == 2
-    assert done.err.startswith("error: ")
-    assert "gone.json cannot be read: No such file or directory" in done.err
+    assert "gone.json cannot be read: No such file or directory" in done.out + done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_file_that_is_not_there_does_not_keep_others_from_being_checked(
+    vmwright: Vmwright, tmp_path: Path
+) -> None:
+    bad = write_template(tmp_path, {"type": "Shell", "name": "none"})
+    first, second = json.loads(vmwright("check", tmp_path / "gone", bad, "--format", "json").out)
+    assert [problem["code"] for problem in first["problems"]] == ["file/unreadable"]
+    assert [problem["path"] for problem in second["problems"] if problem["severity"] == "error"]
+
+
+def test_a_pipe_that_nobody_reads_ends_quietly(vmwright: Vmwright) -> None:
+    with vmwright.start("runs", "--json") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait(timeout=60)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = Vmwright(tmp_path / "file" / "home")("runs", cwd=tmp_path)
+    assert done.code == 1
+    assert "cannot be used" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_name_that_leads_elsewhere_is_refused(vmwright: Vmwright, tmp_path: Path) -> None:
+    done = vmwright("build", write_template(tmp_path, shell("true")), "--name", "../../x")
+    assert (done.code, "not a name" in done.err) == (2, True)
+
+
+def test_a_port_that_is_none_is_refused(vmwright: Vmwright) -> None:
+    done = vmwright("boot", "x", "--forward", "99999")
+    assert (done.code, "[HOST:]GUEST" in done.err) == (2, True)
 
 
 def test_check_reports_several_files_as_json(vmwright: Vmwright, tmp_path: Path) -> None:

@@ -15,9 +15,12 @@ from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.disks.vhd import MIB
 from vmwright.errors import SourceError, UnsupportedError
 from vmwright.process import run
+from vmwright.state.database import open_database
+from vmwright.state.resources import Ledger
 from vmwright.template.model import Generation, OsType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 GPT = "label: gpt\nstart=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649\n"
@@ -30,6 +33,13 @@ LVM_SAYS = (32).to_bytes(4, "little") + b"LVM2 001" + bytes(480)
 LVM_CHECKSUM = (zlib.crc32(LVM_SAYS, 0xF597A6CF ^ 0xFFFFFFFF) ^ 0xFFFFFFFF).to_bytes(4, "little")
 LVM = b"LABELONE" + (1).to_bytes(8, "little") + LVM_CHECKSUM + LVM_SAYS
 ELF_X86_64 = b"\x7fELF" + bytes(14) + (0x3E).to_bytes(2, "little") + bytes(44)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    database = open_database(tmp_path / "home")
+    yield Ledger(database)
+    database.close()
 
 
 async def disk(folder: Path, table: str, *, mib: int = 64) -> Path:
@@ -80,14 +90,14 @@ async def bootable(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("to", [None, DiskFormat.QCOW2, DiskFormat.VHD, DiskFormat.VHDX])
-async def test_inspect_reads_the_disk_itself(tmp_path: Path, to: DiskFormat | None) -> None:
+async def test_inspect_reads_the_disk_itself(tmp_path: Path, ledger: Ledger, to: DiskFormat | None) -> None:
     path = await bootable(tmp_path)
     if to:
         path, source = tmp_path / "made, with a comma", path
         await convert(source, path, to=to)
     work = tmp_path / "work"
     work.mkdir()
-    facts = await inspect(path, work=work)
+    facts = await inspect(path, work=work, ledger=ledger)
     assert (facts.os_type, facts.os_name, facts.os_id) == (OsType.LINUX, "Toy Linux 1", "toy")
     assert facts.boots == {Generation.V1, Generation.V2}
     assert facts.generation is Generation.V1
@@ -96,27 +106,27 @@ async def test_inspect_reads_the_disk_itself(tmp_path: Path, to: DiskFormat | No
     assert (facts.root.number, facts.root_system.type, facts.virtual_size) == (3, "ext4", 64 * MIB)
 
 
-async def test_without_boot_code_only_uefi_boots(tmp_path: Path) -> None:
+async def test_without_boot_code_only_uefi_boots(tmp_path: Path, ledger: Ledger) -> None:
     path = await bootable(tmp_path)
     with path.open("r+b") as file:
         file.write(bytes(440))
-    facts = await inspect(path, work=tmp_path)
+    facts = await inspect(path, work=tmp_path, ledger=ledger)
     assert facts.boots == {Generation.V2}
     assert facts.generation is Generation.V2
 
 
-async def test_a_linux_that_nothing_boots_is_refused(tmp_path: Path) -> None:
+async def test_a_linux_that_nothing_boots_is_refused(tmp_path: Path, ledger: Ledger) -> None:
     path = await disk(tmp_path, MBR)
     await fill(path, 1, "-d", linux_tree(tmp_path))
     with pytest.raises(SourceError, match="Toy Linux 1, but no boot loader"):
-        await inspect(path, work=tmp_path)
+        await inspect(path, work=tmp_path, ledger=ledger)
 
 
-async def test_a_disk_without_partitions_is_refused(tmp_path: Path) -> None:
+async def test_a_disk_without_partitions_is_refused(tmp_path: Path, ledger: Ledger) -> None:
     path = tmp_path / "disk.raw"
     path.write_bytes(bytes(4 * MIB))
     with pytest.raises(SourceError, match="no partition table"):
-        await inspect(path, work=tmp_path)
+        await inspect(path, work=tmp_path, ledger=ledger)
 
 
 @pytest.mark.parametrize(
@@ -128,17 +138,17 @@ async def test_a_disk_without_partitions_is_refused(tmp_path: Path) -> None:
     ],
 )
 async def test_roots_that_cannot_be_read_are_named(
-    tmp_path: Path, offset: int, signature: bytes, reason: str
+    tmp_path: Path, ledger: Ledger, offset: int, signature: bytes, reason: str
 ) -> None:
     path = await disk(tmp_path, MBR)
     with path.open("r+b") as file:
         file.seek(2048 * 512 + offset)
         file.write(signature)
     with pytest.raises(SourceError, match=reason):
-        await inspect(path, work=tmp_path)
+        await inspect(path, work=tmp_path, ledger=ledger)
 
 
-async def test_an_ntfs_is_windows(tmp_path: Path) -> None:
+async def test_an_ntfs_is_windows(tmp_path: Path, ledger: Ledger) -> None:
     path = await disk(tmp_path, MBR)
     boot_record = bytearray(512)
     boot_record[0:11] = b"\xeb\x52\x90NTFS    "
@@ -155,7 +165,7 @@ async def test_an_ntfs_is_windows(tmp_path: Path) -> None:
         for record in (4, 4 + 3):  # the master file table, and the volume's record in it
             file.seek(2048 * 512 + 4 * 4096 + (record - 4) * 1024)
             file.write(b"FILE" + bytes(16) + (0x38).to_bytes(2, "little") + bytes(8) + bytes(2))
-    facts = await inspect(path, work=tmp_path)
+    facts = await inspect(path, work=tmp_path, ledger=ledger)
     assert (facts.os_type, facts.generation) == (OsType.WINDOWS, Generation.V1)
 
 

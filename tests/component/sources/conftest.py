@@ -60,7 +60,7 @@ class FakeDebian:
     ) -> DebianDisk:
         self.made += 1
         raw = await make_disk(folder / "debian.raw", name=f"Debian {self.made}")
-        facts = await inspect(raw, work=folder)
+        facts = await inspect(raw, work=folder, ledger=ledger)
         await convert(raw, folder / "debian.qcow2", to=DiskFormat.QCOW2)
         kernel = folder / "vmlinuz-6.1"
         kernel.write_text("a kernel")

@@ -33,7 +33,7 @@ async def test_an_ext4_root_fills_a_larger_disk(debian_disk: Path, tmp_path: Pat
     assert mounted.f_blocks * mounted.f_frsize > 5 << 30
     # resize2fs on the file itself would have cut it to the size of the file system
     assert raw.stat().st_size == SIZE
-    facts = await inspect(raw, work=tmp_path)
+    facts = await inspect(raw, work=tmp_path, ledger=Ledger(database))
     place = f"{raw}?offset={facts.root.start}"
     header = (await run(["dumpe2fs", "-h", place], timeout=60)).text
     fields = dict(line.split(":", 1) for line in header.splitlines() if ":" in line)

@@ -40,8 +40,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-async def test_the_disk_is_a_generalized_debian(debian_disk: Path, tmp_path: Path) -> None:
-    facts = await inspect(debian_disk, work=tmp_path)
+async def test_the_disk_is_a_generalized_debian(
+    debian_disk: Path, tmp_path: Path, database: Database
+) -> None:
+    facts = await inspect(debian_disk, work=tmp_path, ledger=Ledger(database))
     assert (facts.os_type, facts.os_id, facts.architecture) == (OsType.LINUX, "debian", "x86_64")
     assert facts.boots == {Generation.V1, Generation.V2}
     assert (facts.has_waagent, facts.has_cloud_init, facts.has_systemd) == (True, True, True)

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from vmwright.cli.boot import forward_of
 from vmwright.cli.templates import template_name, values_of
 from vmwright.cli.words import age, duration, size
 from vmwright.errors import TemplateError
+from vmwright.machines.passt import Forward
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,16 @@ def test_values_may_hold_equals_signs_and_names_brackets() -> None:
 def test_what_is_no_setting_is_refused(setting: str) -> None:
     with pytest.raises(TemplateError, match="NAME=VALUE"):
         values_of([setting])
+
+
+@pytest.mark.parametrize(
+    ("text", "forward"), [("8080:80", Forward(8080, 80)), ("80", Forward(0, 80)), ("0:443", Forward(0, 443))]
+)
+def test_a_forward_names_a_port_of_the_guest_and_perhaps_one_of_the_host(text: str, forward: Forward) -> None:
+    assert forward_of(text) == forward
+
+
+@pytest.mark.parametrize("text", ["", "x", "80:", ":80x", "99999", "8080:0", "1:2:3"])
+def test_what_is_no_forward_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError, match="HOST"):
+        forward_of(text)

@@ -33,6 +33,9 @@ def _builds() -> None:
         sa.Column("source", sa.Text),
         sa.Column("folder", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
+        sa.Column("owner_pid", sa.Integer, nullable=False),
+        sa.Column("owner_started", sa.Text, nullable=False),
+        sa.Column("boot_id", sa.Text, nullable=False),
         sa.Column("started_at", UtcDateTime, nullable=False),
         sa.Column("ended_at", UtcDateTime),
     )
