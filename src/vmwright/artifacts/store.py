@@ -84,52 +84,13 @@ class ArtifactStore:
             )
         return artifact
 
-    def remove(self, digest: str) -> None:
-        """Remove an artifact.
-
-        :raises VmwrightError: an image, a source, or a build that runs or has layers on it still uses it.
-        """
-        with self._database.session() as session:
-            if users := self._users(session, digest):
-                raise VmwrightError(
-                    f"Artifact {digest} is still used by {', '.join(users)}",
-                    target=digest,
-                    hint="remove those first",
-                )
-            self._delete(session, digest)
-
     def remove_unused(self, digest: str) -> bool:
         """Remove an artifact that nothing uses any more; return whether it is gone."""
         with self._database.session() as session:
-            if self._users(session, digest):
+            if self._is_used(session, digest):
                 return False
             self._delete(session, digest)
         return True
-
-    def unused(self) -> list[Artifact]:
-        """Return the artifacts that no image and no source uses, oldest first (a build still may)."""
-        with self._database.session() as session:
-            rows = session.scalars(
-                select(ArtifactRow)
-                .where(~select(ImageRow).where(ImageRow.digest == ArtifactRow.digest).exists())
-                .where(~select(SourceRow).where(SourceRow.digest == ArtifactRow.digest).exists())
-                .order_by(ArtifactRow.created_at)
-            ).all()
-        return [self._artifact(row) for row in rows]
-
-    async def verify(self, digest: str, *, progress: ProgressSink | None = None) -> None:
-        """Read an artifact and compare it with its name.
-
-        :raises VmwrightError: it has changed, or is gone.
-        """
-        artifact = self.get(digest)
-        actual = await files.sha256_of(artifact.path, progress=progress)
-        if actual != artifact.digest:
-            raise VmwrightError(
-                f"{artifact.path} is damaged: its SHA-256 is {actual}, not {artifact.digest}",
-                target=str(artifact.path),
-                hint="check this host's disk; remove what uses the artifact and make it again",
-            )
 
     async def _adopt_copy(self, path: Path, disk_format: str, progress: ProgressSink | None) -> Artifact:
         copy = self._folder / f"{uuid.uuid4()}.part"
@@ -174,20 +135,16 @@ class ArtifactStore:
             created_at=row.created_at,
         )
 
-    def _users(self, session: Session, digest: str) -> list[str]:
-        images = session.scalars(select(ImageRow.resource_id).where(ImageRow.digest == digest)).all()
-        sources = session.scalars(select(SourceRow).where(SourceRow.digest == digest)).all()
+    def _is_used(self, session: Session, digest: str) -> bool:
+        """Return whether an image, a source, or a build that runs or has layers on it uses the artifact."""
         layers = select(LayerRow).where(LayerRow.build_id == BuildRow.id).exists()
-        builds = session.scalars(
-            select(BuildRow.id).where(
-                BuildRow.source.contains(digest), or_(BuildRow.ended_at.is_(None), layers)
-            )
-        ).all()
-        return [
-            *(f"image {image}" for image in images),
-            *(f"source {row.publisher}:{row.offer}:{row.sku}:{row.version}" for row in sources),
-            *(f"build {build}" for build in builds),
-        ]
+        of_a_build = BuildRow.source.contains(digest), or_(BuildRow.ended_at.is_(None), layers)
+        users = (
+            select(ImageRow.key).where(ImageRow.digest == digest),
+            select(SourceRow.id).where(SourceRow.digest == digest),
+            select(BuildRow.id).where(*of_a_build),
+        )
+        return any(session.execute(user.limit(1)).first() is not None for user in users)
 
     def _delete(self, session: Session, digest: str) -> None:
         row = session.get(ArtifactRow, digest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import ArtifactStore
@@ -15,7 +14,6 @@ from vmwright.images import ImageLibrary
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.checking import check_against
 from vmwright.sources.context import SourceContext
-from vmwright.sources.debian import bootstrap
 from vmwright.sources.resolve import resolve
 from vmwright.template.model import IsoSource, ManagedImageSource, PlatformImage, SharedImageVersion
 
@@ -44,7 +42,6 @@ def source_context(
         downloader=Downloader(settings, events),
         events=events,
         ledger=ledger,
-        bootstrap=functools.partial(bootstrap, settings=settings.debian, events=events, ledger=ledger),
     )
 
 

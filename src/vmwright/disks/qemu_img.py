@@ -184,14 +184,6 @@ async def compare(one: Path, other: Path) -> bool:
     return ended.returncode == 0
 
 
-async def check(path: Path) -> None:
-    """Check the structure of a qcow2 or VHDX file.
-
-    :raises ProcessError: it is damaged; with what qemu-img found.
-    """
-    await run(["qemu-img", "check", "-q", "-f", sniff(path), path.absolute()], timeout=LONG, hint=HINT)
-
-
 def round_up(size: int, *, step: int = MIB) -> int:
     """Return the next whole number of ``step`` bytes."""
     return -(-size // step) * step

@@ -123,7 +123,7 @@ class StorageDaemon:
                 running = await process.start(
                     self.arguments(theirs.fileno()),
                     log=self.raw.with_suffix(".log"),
-                    env={"VMWRIGHT_RESOURCE": token},
+                    env=process.marked(token),
                     pass_fds=(theirs.fileno(),),
                 )
             await self._connect(ours, running)

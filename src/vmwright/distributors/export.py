@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmwright.artifacts.publish import Published, publish
 from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
+from vmwright.errors import DistributeError
 from vmwright.events import Progress
 
 if TYPE_CHECKING:
@@ -30,5 +31,7 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
 
     async def write(part: Path) -> None:
         await qemu_img.convert(image.disk, part, to=FORMATS[ending], on_progress=progress)
+        if not await qemu_img.compare(image.disk, part):
+            raise DistributeError(f"{file} differs from the disk that was built", target=str(file))
 
     return await publish(write, file, ledger=destinations.ledger, progress=progress)

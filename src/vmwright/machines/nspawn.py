@@ -158,7 +158,7 @@ async def launched(
             running = await process.start(
                 [*start_in, *nspawn_arguments(name, root)],
                 log=log,
-                env={**ENVIRONMENT, "NOTIFY_SOCKET": f"@vmwright-{token}", "VMWRIGHT_RESOURCE": token},
+                env={**ENVIRONMENT, "NOTIFY_SOCKET": f"@vmwright-{token}", **process.marked(token)},
             )
             life = Life(running, notices)
             yield life

@@ -88,7 +88,7 @@ async def start_passt(
         running = await process.start(
             arguments,
             log=log,
-            env={"VMWRIGHT_RESOURCE": token},
+            env=process.marked(token),
             pass_fds=(device.fileno(),),
             hint=HINT,
         )

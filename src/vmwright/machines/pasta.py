@@ -94,7 +94,7 @@ async def connected(leader: int, *, log: Path, ledger: Ledger) -> AsyncIterator[
     claim = ledger.claim(ResourceKind.PROCESS, token)
     running: Running | None = None
     try:
-        running = await process.start(pasta_arguments(leader), log=log, env={"VMWRIGHT_RESOURCE": token})
+        running = await process.start(pasta_arguments(leader), log=log, env=process.marked(token))
         await _wait_for_route(leader, running)
         yield
     finally:

@@ -212,7 +212,7 @@ class QemuMachine:
             self._qemu = await process.start(
                 qemu_arguments(self.spec, attached),
                 log=self.spec.folder / f"{self.spec.name}.qemu.log",
-                env={"VMWRIGHT_RESOURCE": token},
+                env=process.marked(token),
                 pass_fds=(qemu_control.fileno(), qemu_network.fileno()),
                 hint="apt-get install qemu-system-x86",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vmwright.errors import SourceError
 from vmwright.sources.base_disk import SourceFacts
@@ -10,27 +10,12 @@ from vmwright.sources.catalogue import BUILT_IN, BUILT_IN_SOURCES
 from vmwright.sources.urn import Urn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from vmwright.events import Events
-    from vmwright.settings import DebianSettings
     from vmwright.sources.catalogue import CatalogueEntry
     from vmwright.sources.context import SourceContext
-    from vmwright.sources.debian import DebianDisk
-    from vmwright.state.resources import Ledger
 
 SOURCES = BUILT_IN_SOURCES
 # Where machines/probe.py looks for a kernel to prove KVM with.
 KERNELS = "kernels"
-
-
-class Bootstrap(Protocol):
-    """What makes a Debian 12 disk in a folder: ``debian.bootstrap``."""
-
-    async def __call__(
-        self, folder: Path, /, *, settings: DebianSettings, events: Events, ledger: Ledger
-    ) -> DebianDisk:
-        """Return the disk, its facts and its version."""
 
 
 def is_built_in(urn: Urn) -> bool:

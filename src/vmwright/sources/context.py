@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vmwright.downloads import Origin
 from vmwright.sources import debian
@@ -20,10 +20,19 @@ if TYPE_CHECKING:
     from vmwright.downloads import Downloader
     from vmwright.events import Events
     from vmwright.images import ImageLibrary
-    from vmwright.settings import Settings
-    from vmwright.sources.builtin import Bootstrap
+    from vmwright.settings import DebianSettings, Settings
     from vmwright.sources.catalogue import Catalogue
+    from vmwright.sources.debian import DebianDisk
     from vmwright.state.resources import Ledger
+
+
+class Bootstrap(Protocol):
+    """What makes a Debian 12 disk in a folder: ``debian.bootstrap``."""
+
+    async def __call__(
+        self, folder: Path, /, *, settings: DebianSettings, events: Events, ledger: Ledger
+    ) -> DebianDisk:
+        """Return the disk, its facts and its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from vmwright.disks.inspect import DiskFacts, inspect
 from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.errors import ProcessError, SourceError, TemplateError, UnsupportedError
 from vmwright.events import Output, Progress, Stream
-from vmwright.process import run, which
+from vmwright.process import marked, run, which
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ async def _install(
         *(f"--include={','.join(PACKAGES)}", f"--customize-hook={finish}", SUITE, str(tree.path), *archive),
     ]
     # the kernel's own initramfs would be made again by later packages: finish.sh makes the only one
-    environment = {"INITRD": "No", "LC_ALL": "C", "VMWRIGHT_RESOURCE": token}
+    environment = {"INITRD": "No", "LC_ALL": "C", **marked(token)}
     claim = ledger.claim(ResourceKind.PROCESS, token)
     try:
         ended = await run(

@@ -140,14 +140,10 @@ async def test_what_is_used_is_not_removed(store: ArtifactStore, disk: Path, dat
     artifact = await store.adopt(disk, "qcow2")
     with database.session() as session:
         session.add(image(DIGEST))
-    assert store.unused() == []
     assert not store.remove_unused(DIGEST)
-    with pytest.raises(VmwrightError, match="still used by image /images/A"):
-        store.remove(DIGEST)
     with database.session() as session:
         session.delete(session.get(ImageRow, "/images/a"))
-    assert store.unused() == [artifact]
-    store.remove(DIGEST)
+    assert store.remove_unused(DIGEST)
     assert not artifact.path.exists()
     with pytest.raises(VmwrightError, match="no artifact"):
         store.get(DIGEST)
@@ -165,14 +161,8 @@ async def test_the_disk_under_a_running_build_stays(
     assert store.remove_unused(DIGEST) is (running == "ended")
 
 
-async def test_damage_is_found(store: ArtifactStore, disk: Path) -> None:
-    artifact = await store.adopt(disk, "qcow2")
-    await store.verify(DIGEST)
-    artifact.path.chmod(0o644)
-    artifact.path.write_bytes(b"damaged")
-    with pytest.raises(VmwrightError, match="is damaged"):
-        await store.verify(DIGEST)
-    artifact.path.unlink()
+async def test_a_file_that_is_gone_is_said(store: ArtifactStore, disk: Path) -> None:
+    (await store.adopt(disk, "qcow2")).path.unlink()
     with pytest.raises(VmwrightError, match="is gone"):
         store.get(DIGEST)
 
