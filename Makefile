@@ -50,7 +50,7 @@ lint: setup
 
 # All rings in one run: tests beside each other, emulated boots one at a time (see tests/conftest.py).
 test: lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

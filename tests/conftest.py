@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from vmwright.events import Events
 from vmwright.settings import DebianSettings
@@ -20,13 +22,26 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class BootsOnOneWorker(LoadScopeScheduling):
+    """Gives all emulated boots to one worker: they take longest, and two at a time gain nothing."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "boots" if is_boot_file(Path(nodeid.partition("::")[0])) else nodeid
+
+
+def is_boot_file(file: Path) -> bool:
+    """Whether a file of tests is one of those that boot whole virtual machines, by its name."""
+    return file.stem.endswith(("_boot", "_boots"))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BootsOnOneWorker:
+    return BootsOnOneWorker(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all emulated boots to one worker, first: they take longest, and two at once gain nothing."""
     for item in items:
-        if item.get_closest_marker("emulated"):
-            item.add_marker(pytest.mark.xdist_group("emulated"))
-    items.sort(key=lambda item: item.get_closest_marker("emulated") is None)
+        if item.get_closest_marker("emulated") and not is_boot_file(item.path):
+            raise pytest.UsageError(f"{item.path}: a file with emulated boots is named test_*_boots.py")
 
 
 @pytest.fixture(scope="session")
