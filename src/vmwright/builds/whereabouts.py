@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmwright.events import Event, Outcome, PhaseStarted, StepEnded, StepStarted
+from vmwright.events import Event, Outcome, Phase, PhaseStarted, StepEnded, StepStarted
 
 
 class Whereabouts:
@@ -15,7 +15,8 @@ class Whereabouts:
     def __call__(self, event: Event) -> None:
         """Follow the build."""
         match event:
-            case PhaseStarted():
+            # the clean-up is not what was interrupted: it follows that
+            case PhaseStarted() if event.phase is not Phase.FINISH:
                 self._phase, self._step = event.phase, None
             case StepStarted():
                 self._step = event

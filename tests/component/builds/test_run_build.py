@@ -218,6 +218,7 @@ async def test_a_cancel_in_any_phase_leaves_nothing(bench: Bench, events: Events
     result = await task
     assert isinstance(result.error, BuildCanceledError)
     assert (result.outcome, result.error.exit_code) == (Outcome.CANCELED, 130)
+    assert "'finish'" not in result.error.message
     assert find_run(bench.database, result.id).run_state is RunState.CANCELED
     assert list(bench.out.iterdir()) == []
     assert bench.nothing_is_left()
