@@ -30,7 +30,6 @@ from vmwright.events import (
     Output,
     PhaseEnded,
     PhaseStarted,
-    ProblemFound,
     Progress,
     StepEnded,
     StepStarted,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
 SHOWN_LINES = 6
-SEVERITY_STYLE = {"error": "bold red", "warning": "yellow", "note": "dim"}
 REDRAWS_PER_SECOND = 8
 
 
@@ -145,11 +143,6 @@ class LiveTerminal:
     def _(self, event: Notice) -> None:
         warning = event.level is Level.WARNING
         self._keep("!" if warning else "·", "yellow" if warning else "dim", event.message)
-
-    @_show.register
-    def _(self, event: ProblemFound) -> None:
-        where = f"line {event.line}, {event.path}"
-        self._keep(event.severity, SEVERITY_STYLE.get(event.severity, ""), event.message, where)
 
     @_show.register
     def _(self, event: Distributed) -> None:

@@ -18,7 +18,6 @@ from vmwright.events import (
     Output,
     PhaseEnded,
     PhaseStarted,
-    ProblemFound,
     StepEnded,
     StepStarted,
 )
@@ -72,10 +71,6 @@ class PlainLines:
     @_show.register
     def _(self, event: Notice) -> None:
         self._line(event, f"warning: {event.message}" if event.level is Level.WARNING else event.message)
-
-    @_show.register
-    def _(self, event: ProblemFound) -> None:
-        self._line(event, f"{event.severity}: line {event.line}: {event.path}: {event.message}")
 
     @_show.register
     def _(self, event: Distributed) -> None:
