@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmwright.builds.generalize import read_script, write_script
 from vmwright.builds.hosting import vm_for
 from vmwright.builds.stage import Stage
-from vmwright.customizers.customizer import OutputLines
+from vmwright.customizers.customizer import run_streamed
 from vmwright.errors import MachineError
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ async def finish(build: Build, base: BaseDisk, stage: Stage, cleanup: AsyncExitS
 
 
 async def _run(script: str, guest: LinuxGuest, events: Events) -> None:
-    lines = OutputLines(events)
-    exit_code = await guest.run(script, as_root=True, sink=lines)
-    lines.flush()
-    if exit_code != 0:
-        said = "\n".join(lines.last)
-        raise MachineError(f"The boot files could not be written anew, exit code {exit_code}:\n{said}")
+    result = await run_streamed(script, guest, events, as_root=True)
+    if not result.succeeded:
+        said = "\n".join(result.last_lines)
+        raise MachineError(f"The boot files could not be written anew, exit code {result.exit_code}:\n{said}")

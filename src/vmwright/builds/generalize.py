@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.customizers.customizer import OutputLines
+from vmwright.customizers.customizer import run_streamed
 from vmwright.errors import StepError
 from vmwright.events import Output
 from vmwright.guests.build_user import remove_build_user
@@ -96,13 +96,11 @@ async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
         events.say(Output(line=line))
     # Written anew also where a customizer wrote it: its mode and owner are then known.
     await write_script(guest, folder, script)
-    lines = OutputLines(events)
-    exit_code = await guest.run(SCRIPT, as_root=True, sink=lines)
-    lines.flush()
-    if exit_code != 0:
-        said = "\n".join(lines.last)
+    result = await run_streamed(SCRIPT, guest, events, as_root=True)
+    if not result.succeeded:
+        said = "\n".join(result.last_lines)
         raise StepError(
-            f"The deprovisioning script failed with exit code {exit_code}:\n{said}",
+            f"The deprovisioning script failed with exit code {result.exit_code}:\n{said}",
             target=SCRIPT,
             hint="a customizer may write its own commands to this file; they run as root at the end",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from vmwright.template.model import File, IsoSource, PowerShell, Shell
 
@@ -37,10 +37,7 @@ def _secrets_in(uri: str) -> Iterator[str]:
     parts = urlsplit(uri)
     if parts.password:
         yield parts.password
-    for name, value in parse_qsl(parts.query, keep_blank_values=False):
-        if name.lower() in SECRET_PARAMETERS:
-            yield value
-    for written in parts.query.split("&"):
-        name, _, value = written.partition("=")
-        if name.lower() in SECRET_PARAMETERS and value:
-            yield value
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        if unquote_plus(name).lower() in SECRET_PARAMETERS and value:
+            yield from (unquote_plus(value), value)

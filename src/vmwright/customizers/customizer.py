@@ -11,6 +11,8 @@ from vmwright.events import Events, Output, Stream
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmwright.guests.linux import LinuxGuest
+
 LAST_LINES = 15
 
 
@@ -65,3 +67,16 @@ class OutputLines:
         text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
         self.last.append(self.events.redact(text))
         self.events.say(Output(line=text, stream=stream))
+
+
+async def run_streamed(
+    command: str, guest: LinuxGuest, events: Events, *, as_root: bool = False
+) -> StepResult:
+    """Run a command line in the guest for as long as it takes; its output becomes events as it comes.
+
+    :raises MachineError: the guest cannot be reached.
+    """
+    lines = OutputLines(events)
+    exit_code = await guest.run(command, as_root=as_root, sink=lines)
+    lines.flush()
+    return StepResult(exit_code, last_lines=tuple(lines.last))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from vmwright.customizers.customizer import Fetch, OutputLines, StepResult
+from vmwright.customizers.customizer import Fetch, StepResult, run_streamed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +44,11 @@ async def run(script: Path, guest: LinuxGuest, events: Events) -> StepResult:
     remote = f"/tmp/script_{secrets.randbelow(10_000):04d}.sh"  # noqa: S108 - where the service puts it
     events.note(f"Provisioning with shell script: {remote}")
     await guest.put(script, remote, mode=0o755)
-    lines = OutputLines(events)
-    exit_code = await guest.run(f"{ENVIRONMENT} {remote}", sink=lines)
-    lines.flush()
-    if exit_code is not None:
+    result = await run_streamed(f"{ENVIRONMENT} {remote}", guest, events)
+    if result.exit_code is not None:
         await guest.ask("rm", "-f", remote, check=False)
-    if exit_code == CANNOT_EXECUTE:
+    if result.exit_code == CANNOT_EXECUTE:
         events.warn(
             f"{remote} could not be executed: is /tmp mounted noexec, or its shebang's program missing?"
         )
-    return StepResult(exit_code, last_lines=tuple(lines.last))
+    return result
