@@ -12,7 +12,7 @@ from sqlalchemy import delete, or_, select, update
 from vmwright.artifacts import files
 from vmwright.errors import VmwrightError
 from vmwright.state.resources import Ledger, ResourceKind
-from vmwright.state.tables import ArtifactRow, BuildRow, ImageRow, LayerRow, SourceRow
+from vmwright.state.tables import ArtifactRow, BuildRow, ImageRow, LayerRow, SourceRow, VersionRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,12 +136,13 @@ class ArtifactStore:
         )
 
     def _is_used(self, session: Session, digest: str) -> bool:
-        """Return whether an image, a source, or a build that runs or has layers on it uses the artifact."""
+        """Return whether an image, a version, a source, or a build that runs or has layers on it uses it."""
         layers = select(LayerRow).where(LayerRow.build_id == BuildRow.id).exists()
         of_a_build = BuildRow.source.contains(digest), or_(BuildRow.ended_at.is_(None), layers)
         users = (
             select(ImageRow.key).where(ImageRow.digest == digest),
             select(SourceRow.id).where(SourceRow.digest == digest),
+            select(VersionRow.key).where(VersionRow.digest == digest),
             select(BuildRow.id).where(*of_a_build),
         )
         return any(session.execute(user.limit(1)).first() is not None for user in users)

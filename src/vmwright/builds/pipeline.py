@@ -7,6 +7,7 @@ at once, so that an error, a cancel or a time-out at any point takes everything 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,7 @@ def finished(build: Build, base: BaseDisk, layers: Layers) -> FinishedImage:
     return FinishedImage(
         disk=layers.top,
         build_id=build.id,
-        os_type=base.facts.os_type,
-        os_name=base.facts.os_name,
-        generation=base.facts.generation,
-        size_bytes=layers.size_bytes,
+        facts=dataclasses.replace(base.facts, size_bytes=layers.size_bytes),
         source=base.builder_source,
     )
 

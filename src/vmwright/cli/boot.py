@@ -124,7 +124,7 @@ async def _bootable(image: str, *, settings: Settings, database: Database, work:
     store = ArtifactStore(settings.home, database)
     for record in ImageLibrary(database, store).list():
         if image.lower() in {record.resource_id.lower(), record.name.lower()}:
-            return Bootable(store.get(record.digest).path, DiskFormat.QCOW2, record.generation)
+            return Bootable(store.get(record.digest).path, DiskFormat.QCOW2, record.facts.generation)
     raise TemplateError(
         f"{image} is neither a disk file nor an image of this host",
         hint="vmwright images lists what builds distributed",

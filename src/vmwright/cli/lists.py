@@ -50,7 +50,8 @@ def logs(run: str) -> None:
 
 def _image_row(image: ManagedImageRecord) -> tuple[str, ...]:
     created = f"{image.created_at.astimezone():%Y-%m-%d %H:%M}"
-    return (image.name, image.os_name, image.generation, size(image.size_bytes), created, image.resource_id)
+    facts = image.facts
+    return (image.name, facts.os_name, facts.generation, size(facts.size_bytes), created, image.resource_id)
 
 
 def _run_row(run: RunRecord) -> tuple[str, ...]:

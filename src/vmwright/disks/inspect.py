@@ -12,6 +12,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmwright.artifacts.facts import ImageFacts
 from vmwright.disks.filetree import ExtFiles, FatFiles, LinuxFiles, MountedFiles
 from vmwright.disks.partitions import FileSystem, Partition, PartitionTable, TableLabel, probe, read_table
 from vmwright.disks.qemu_img import foreign_info
@@ -73,6 +74,16 @@ class DiskFacts:
     has_waagent: bool = False
     has_cloud_init: bool = False
     has_systemd: bool = False
+
+    @property
+    def image(self) -> ImageFacts:
+        """What is kept of them for an image of this disk."""
+        return ImageFacts(
+            os_type=self.os_type,
+            os_name=self.os_name,
+            generation=self.generation,
+            size_bytes=self.virtual_size,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vmwright.artifacts.facts import ImageFacts
     from vmwright.artifacts.store import ArtifactStore
     from vmwright.events import Events
     from vmwright.images.library import ImageLibrary
     from vmwright.state.resources import Ledger
-    from vmwright.template.model import Generation, OsType
 
 SOURCE_TAG = "VMImageBuilderSource"
 
@@ -23,16 +23,13 @@ SOURCE_TAG = "VMImageBuilderSource"
 class FinishedImage:
     """A generalized disk that is to be distributed.
 
-    :param disk: the top of its qcow2 chain; ``size_bytes`` is what a guest sees of it.
+    :param disk: the top of its qcow2 chain.
     :param source: what it was built from, as the service writes it into the tag VMImageBuilderSource.
     """
 
     disk: Path
     build_id: str
-    os_type: OsType
-    os_name: str
-    generation: Generation
-    size_bytes: int
+    facts: ImageFacts
     source: str
 
 

@@ -36,10 +36,7 @@ async def distribute(
         distributor.image_id,
         location=distributor.location,
         artifact=artifact,
-        os_type=image.os_type,
-        os_name=image.os_name,
-        generation=image.generation,
-        size_bytes=image.size_bytes,
+        facts=image.facts,
         build_id=image.build_id,
         tags={**distributor.artifact_tags, SOURCE_TAG: image.source},
     )

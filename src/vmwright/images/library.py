@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from vmwright.artifacts.facts import columns_of, facts_of
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.state.tables import ImageRow
-from vmwright.template.model import Generation, OsType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from vmwright.artifacts import Artifact, ArtifactStore
+    from vmwright.artifacts.facts import ImageFacts
     from vmwright.state.database import Database
 
 GIB = 1 << 30
@@ -28,17 +29,14 @@ class ManagedImageRecord:
     """A managed image.
 
     :param resource_id: as its template wrote it; ids are compared without regard to case.
-    :param digest: the SHA-256 of its artifact; ``size_bytes``: the disk that the guest sees.
+    :param digest: the SHA-256 of its artifact.
     :param tags: the template's artifactTags and VMImageBuilderSource (reference §11.1).
     """
 
     resource_id: str
     location: str
     digest: str
-    os_type: OsType
-    os_name: str
-    generation: Generation
-    size_bytes: int
+    facts: ImageFacts
     tags: Mapping[str, str]
     build_id: str | None
     created_at: datetime
@@ -51,9 +49,9 @@ class ManagedImageRecord:
     def as_resource(self) -> dict[str, Any]:
         """Return the image as ``GET Microsoft.Compute/images/{name}`` answers it (reference §20)."""
         disk = {
-            "osType": self.os_type.value,
+            "osType": self.facts.os_type.value,
             "osState": "Generalized",
-            "diskSizeGB": -(-self.size_bytes // GIB),
+            "diskSizeGB": -(-self.facts.size_bytes // GIB),
             "caching": "None",
             "storageAccountType": "Standard_LRS",
         }
@@ -66,7 +64,7 @@ class ManagedImageRecord:
             "properties": {
                 "storageProfile": {"osDisk": disk, "dataDisks": []},
                 "provisioningState": "Succeeded",
-                "hyperVGeneration": self.generation.value,
+                "hyperVGeneration": self.facts.generation.value,
             },
         }
 
@@ -92,16 +90,12 @@ class ImageLibrary:
         *,
         location: str,
         artifact: Artifact,
-        os_type: OsType,
-        os_name: str,
-        generation: Generation,
-        size_bytes: int,
+        facts: ImageFacts,
         tags: Mapping[str, str],
         build_id: str | None = None,
     ) -> ManagedImageRecord:
         """Create an image, or overwrite the one of that id; an artifact that it no longer needs is removed.
 
-        :param size_bytes: of the disk that the guest sees.
         :raises DistributeError: the image exists in another location.
         """
         with self._database.session() as session:
@@ -113,10 +107,7 @@ class ImageLibrary:
                 resource_id=resource_id,
                 location=location,
                 digest=artifact.digest,
-                os_type=os_type,
-                os_name=os_name,
-                generation=generation,
-                size_bytes=size_bytes,
+                **columns_of(facts),
                 tags=dict(tags),
                 build_id=build_id,
                 created_at=datetime.now(UTC),
@@ -198,10 +189,7 @@ def _record(row: ImageRow) -> ManagedImageRecord:
         resource_id=row.resource_id,
         location=row.location,
         digest=row.digest,
-        os_type=OsType(row.os_type),
-        os_name=row.os_name,
-        generation=Generation(row.generation),
-        size_bytes=row.size_bytes,
+        facts=facts_of(row),
         tags=dict(row.tags),
         build_id=row.build_id,
         created_at=row.created_at,

@@ -14,7 +14,6 @@ from vmwright.downloads.urls import shown
 from vmwright.errors import SourceError
 from vmwright.events import Progress
 from vmwright.sources import builtin, urn
-from vmwright.sources.base_disk import SourceFacts
 from vmwright.sources.catalogue import SAME_AS
 
 if TYPE_CHECKING:
@@ -84,13 +83,7 @@ async def _add_file(
             disk, whole, to=DiskFormat.QCOW2, on_progress=_teller(context, f"converting {disk.name}")
         )
         artifact = await context.artifacts.adopt(whole, DiskFormat.QCOW2.value)
-    facts = SourceFacts(
-        os_type=found.os_type,
-        os_name=found.os_name,
-        generation=found.generation,
-        size_bytes=found.virtual_size,
-    )
-    return context.catalogue.insert(named, digest=artifact.digest, facts=facts, origin=origin)
+    return context.catalogue.insert(named, digest=artifact.digest, facts=found.image, origin=origin)
 
 
 async def _add_name(named: Urn, other: Urn, context: SourceContext) -> CatalogueEntry:

@@ -12,17 +12,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from vmwright.template.model import Generation, OsType
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFacts:
-    """What checking needs to know of a source; ``size_bytes`` is the disk that the guest sees."""
-
-    os_type: OsType
-    os_name: str
-    generation: Generation
-    size_bytes: int
+    from vmwright.artifacts.facts import ImageFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +26,7 @@ class BaseDisk:
 
     path: Path
     digest: str
-    facts: SourceFacts
+    facts: ImageFacts
     exact_version: str
     description: str
     builder_source: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.errors import SourceError
-from vmwright.sources.base_disk import SourceFacts
 from vmwright.sources.catalogue import BUILT_IN, BUILT_IN_SOURCES
 from vmwright.sources.urn import Urn
 
@@ -40,15 +39,11 @@ async def pull(urn: Urn, context: SourceContext) -> CatalogueEntry:
         made = await context.bootstrap(
             folder, settings=context.settings.debian, events=context.events, ledger=context.ledger
         )
-        facts = SourceFacts(
-            os_type=made.facts.os_type,
-            os_name=made.facts.os_name,
-            generation=made.facts.generation,
-            size_bytes=made.facts.virtual_size,
-        )
         artifact = await context.artifacts.adopt(made.path, "qcow2")
         kernels = context.settings.home / KERNELS
         kernels.mkdir(exist_ok=True)
         made.kernel.replace(kernels / made.kernel.name)
         named = Urn(known.publisher, known.offer, known.sku, made.version)
-        return context.catalogue.insert(named, digest=artifact.digest, facts=facts, origin=BUILT_IN)
+        return context.catalogue.insert(
+            named, digest=artifact.digest, facts=made.facts.image, origin=BUILT_IN
+        )

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from vmwright.artifacts.facts import columns_of, facts_of
 from vmwright.errors import SourceError
-from vmwright.sources.base_disk import SourceFacts
 from vmwright.sources.urn import LATEST, Urn, by_number
 from vmwright.state.tables import SourceRow
-from vmwright.template.model import Generation, OsType
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from vmwright.artifacts import ArtifactStore
+    from vmwright.artifacts.facts import ImageFacts
     from vmwright.state.database import Database
 
 BUILT_IN = "built-in"
@@ -35,7 +35,7 @@ class CatalogueEntry:
 
     urn: Urn
     digest: str
-    facts: SourceFacts
+    facts: ImageFacts
     origin: str
     added_at: datetime
 
@@ -110,7 +110,7 @@ class Catalogue:
                 hint=f"remove it first: vmwright sources rm {urn}",
             )
 
-    def insert(self, urn: Urn, *, digest: str, facts: SourceFacts, origin: str) -> CatalogueEntry:
+    def insert(self, urn: Urn, *, digest: str, facts: ImageFacts, origin: str) -> CatalogueEntry:
         """Add an entry for an adopted artifact. A renewed built-in source takes the place of its older one.
 
         :raises SourceError: the name is taken.
@@ -122,10 +122,7 @@ class Catalogue:
             sku=urn.sku,
             version=urn.version,
             digest=digest,
-            os_type=facts.os_type,
-            os_name=facts.os_name,
-            generation=facts.generation,
-            size_bytes=facts.size_bytes,
+            **columns_of(facts),
             origin=origin,
             created_at=datetime.now(UTC),
         )
@@ -198,8 +195,9 @@ def _let_names_follow(session: Session, urn: Urn) -> set[str]:
     for row in _rows(session):
         if row.origin.lower() == f"{SAME_AS}{urn.family}:latest".lower() and row.digest != newest.digest:
             left.add(row.digest)
-            row.digest, row.size_bytes = newest.digest, newest.size_bytes
-            row.os_type, row.os_name, row.generation = newest.os_type, newest.os_name, newest.generation
+            row.digest = newest.digest
+            for name, value in columns_of(facts_of(newest)).items():
+                setattr(row, name, value)
     session.flush()
     return left
 
@@ -208,12 +206,7 @@ def _entry(row: SourceRow) -> CatalogueEntry:
     return CatalogueEntry(
         urn=Urn(row.publisher, row.offer, row.sku, row.version),
         digest=row.digest,
-        facts=SourceFacts(
-            os_type=OsType(row.os_type),
-            os_name=row.os_name,
-            generation=Generation(row.generation),
-            size_bytes=row.size_bytes,
-        ),
+        facts=facts_of(row),
         origin=row.origin,
         added_at=row.created_at,
     )

@@ -10,7 +10,7 @@ from vmwright.template.model import OsType, PowerShell, Shell, WindowsRestart, W
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmwright.sources.base_disk import SourceFacts
+    from vmwright.artifacts.facts import ImageFacts
     from vmwright.template.model import Template
 
 GIB = 1 << 30
@@ -18,7 +18,7 @@ SIZE_PATH = "properties.vmProfile.osDiskSizeGB"
 UNFIT = {OsType.LINUX: (PowerShell, WindowsRestart, WindowsUpdate), OsType.WINDOWS: (Shell,)}
 
 
-def check_against(template: Template, facts: SourceFacts) -> None:
+def check_against(template: Template, facts: ImageFacts) -> None:
     """Check that the source can be what the template makes of it (reference §5.3).
 
     :raises TemplateError: with every problem, each with its JSON path; ``target`` is the first one's.
@@ -32,7 +32,7 @@ def check_against(template: Template, facts: SourceFacts) -> None:
         )
 
 
-def _problems(template: Template, facts: SourceFacts) -> Iterator[tuple[str, str]]:
+def _problems(template: Template, facts: ImageFacts) -> Iterator[tuple[str, str]]:
     size = template.vm_profile.os_disk_size_gb
     if size and size * GIB < facts.size_bytes:
         yield (
@@ -47,5 +47,5 @@ def _problems(template: Template, facts: SourceFacts) -> Iterator[tuple[str, str
             )
 
 
-def _needed(facts: SourceFacts) -> int:
+def _needed(facts: ImageFacts) -> int:
     return -(-facts.size_bytes // GIB)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import SourceError
-from vmwright.sources.base_disk import BaseDisk, SourceFacts
+from vmwright.sources.base_disk import BaseDisk
 
 if TYPE_CHECKING:
     from vmwright.sources.context import SourceContext
@@ -31,14 +31,9 @@ async def resolve(source: ManagedImageSource, context: SourceContext) -> BaseDis
         path=artifact.path,
         digest=artifact.digest,
         format=DiskFormat(artifact.format),
-        facts=SourceFacts(
-            os_type=image.os_type,
-            os_name=image.os_name,
-            generation=image.generation,
-            size_bytes=image.size_bytes,
-        ),
+        facts=image.facts,
         exact_version="",
-        description=f"managed image {image.resource_id}: {image.os_name}",
+        description=f"managed image {image.resource_id}: {image.facts.os_name}",
         builder_source=f"ManagedImage {image.resource_id}",
         made_at=image.created_at,
     )

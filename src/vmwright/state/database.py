@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 FILE_NAME = "state.sqlite"
 BUSY_SECONDS = 30
 

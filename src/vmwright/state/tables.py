@@ -37,7 +37,23 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """All tables."""
 
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, dict[str, str]: JSON}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012 - as SQLAlchemy wants it
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        dict[str, str]: JSON,
+        dict[str, str] | None: JSON(none_as_null=True),
+    }
+
+
+class FactColumns:
+    """What is known of the disk inside an artifact (``artifacts/facts.py``), and which artifact that is."""
+
+    digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"))
+    os_type: Mapped[str] = mapped_column(String(16))
+    os_name: Mapped[str] = mapped_column(Text)
+    generation: Mapped[str] = mapped_column(String(4))
+    size_bytes: Mapped[int]
+    provisioning: Mapped[str] = mapped_column(String(16))
 
 
 class BuildRow(Base):
@@ -110,7 +126,7 @@ class RunOutputRow(Base):
     error: Mapped[str] = mapped_column(Text, default="")
 
 
-class ImageRow(Base):
+class ImageRow(FactColumns, Base):
     """A managed image; ``key`` is its resource id in lower case, as ARM compares ids."""
 
     __tablename__ = "images"
@@ -118,17 +134,74 @@ class ImageRow(Base):
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     resource_id: Mapped[str] = mapped_column(Text)
     location: Mapped[str] = mapped_column(String(64))
-    digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"))
-    os_type: Mapped[str] = mapped_column(String(16))
-    os_name: Mapped[str] = mapped_column(Text)
-    generation: Mapped[str] = mapped_column(String(4))
-    size_bytes: Mapped[int]
     tags: Mapped[dict[str, str]]
     build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
 
 
-class SourceRow(Base):
+class GalleryRow(Base):
+    """A gallery (``Microsoft.Compute/galleries``); ``key`` is its resource id in lower case."""
+
+    __tablename__ = "galleries"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    resource_id: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(String(64))
+    tags: Mapped[dict[str, str]]
+    created_at: Mapped[datetime]
+
+
+class DefinitionRow(Base):
+    """An image definition of a gallery: what all its versions have in common."""
+
+    __tablename__ = "definitions"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    gallery: Mapped[str] = mapped_column(ForeignKey("galleries.key", ondelete="CASCADE"))
+    resource_id: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(String(64))
+    os_type: Mapped[str] = mapped_column(String(16))
+    generation: Mapped[str] = mapped_column(String(4))
+    publisher: Mapped[str] = mapped_column(Text)
+    offer: Mapped[str] = mapped_column(Text)
+    sku: Mapped[str] = mapped_column(Text)
+    plan: Mapped[dict[str, str] | None]
+    tags: Mapped[dict[str, str]]
+    created_at: Mapped[datetime]
+
+
+class VersionRow(FactColumns, Base):
+    """A version of an image definition; its number is the last part of ``resource_id``."""
+
+    __tablename__ = "versions"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    definition: Mapped[str] = mapped_column(ForeignKey("definitions.key", ondelete="CASCADE"))
+    resource_id: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(String(64))
+    exclude_from_latest: Mapped[bool]
+    plan: Mapped[dict[str, str] | None]
+    tags: Mapped[dict[str, str]]
+    build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class ReplicaRow(Base):
+    """A version's copy in the store of one region; ``region`` is as the API writes it (``westus2``)."""
+
+    __tablename__ = "replicas"
+    __table_args__ = (UniqueConstraint("version", "region"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("versions.key", ondelete="CASCADE"))
+    region: Mapped[str] = mapped_column(String(64))
+    regional_replica_count: Mapped[int]
+    storage_account_type: Mapped[str] = mapped_column(String(32))
+    path: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class SourceRow(FactColumns, Base):
     """A disk that stands for a publisher:offer:sku:version."""
 
     __tablename__ = "sources"
@@ -139,11 +212,6 @@ class SourceRow(Base):
     offer: Mapped[str] = mapped_column(Text)
     sku: Mapped[str] = mapped_column(Text)
     version: Mapped[str] = mapped_column(Text)
-    digest: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"))
-    os_type: Mapped[str] = mapped_column(String(16))
-    os_name: Mapped[str] = mapped_column(Text)
-    generation: Mapped[str] = mapped_column(String(4))
-    size_bytes: Mapped[int]
     origin: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
 

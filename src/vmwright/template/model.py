@@ -149,6 +149,64 @@ Customizer = Shell | PowerShell | File | WindowsRestart | WindowsUpdate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Validate:
+    """What is done with the finished image before it is distributed; since 2022-02-14 (reference §9)."""
+
+    continue_distribute_on_failure: bool = False
+    source_validation_only: bool = False
+    in_vm_validations: tuple[Shell | PowerShell | File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimize:
+    """What makes images start faster: ``vm_boot`` since 2022-07-01, ``workload`` since 2025-10-01."""
+
+    vm_boot: bool | None = None
+    workload: bool | None = None
+    workload_script_uri: str | None = None
+    workload_sha256_checksum: str | None = None
+
+
+class OnError(StrEnum):
+    """What becomes of the build VM when a step fails."""
+
+    CLEANUP = "cleanup"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorHandling:
+    """What becomes of the build VM when a customizer or a validation fails; since 2023-07-01."""
+
+    on_customizer_error: OnError = OnError.CLEANUP
+    on_validation_error: OnError = OnError.CLEANUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRegion:
+    """One region of a gallery version; ``name`` in any spelling (``westus2``, ``West US 2``)."""
+
+    name: str
+    replica_count: int = 1
+    storage_account_type: str | None = None
+
+
+class VersioningScheme(StrEnum):
+    """How the number of a gallery version is found (reference §11.2)."""
+
+    LATEST = "Latest"
+    SOURCE = "Source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versioning:
+    """A scheme; ``major`` (of Latest) keeps to the versions of one major number, None to all."""
+
+    scheme: VersioningScheme
+    major: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedImage:
     """Distribute to a managed image, overwriting one of that id."""
 
@@ -162,25 +220,31 @@ class ManagedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedImage:
-    """Distribute to a gallery's image definition as a version, replicated to regions."""
+    """Distribute to a gallery's image definition as a version, replicated to regions.
+
+    :param gallery_image_id: of the definition, or of a version of it (``.../versions/1.2.3``).
+    :param target_regions: also what ``replicationRegions`` and ``storageAccountType`` say.
+    """
 
     kind = "SharedImage"
     path: str
     run_output_name: str
     gallery_image_id: str
-    replication_regions: tuple[str, ...] = ()
+    target_regions: tuple[TargetRegion, ...] = ()
     exclude_from_latest: bool = False
-    storage_account_type: str | None = None
+    versioning: Versioning | None = None
+    replication_mode: str | None = None
     artifact_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vhd:
-    """Distribute to a fixed VHD."""
+    """Distribute to a fixed VHD; ``uri`` is a blob or container of Azure Storage (since 2022-07-01)."""
 
     kind = "VHD"
     path: str
     run_output_name: str
+    uri: str | None = None
     artifact_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
 
 
@@ -188,12 +252,25 @@ Distributor = ManagedImage | SharedImage | Vhd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VnetConfig:
+    """The build VM's network: a subnet's id, or (2019-05-01-preview) the three names that make one."""
+
+    subnet_id: str | None = None
+    name: str | None = None
+    subnet_name: str | None = None
+    resource_group_name: str | None = None
+    proxy_vm_size: str = ""
+    container_instance_subnet_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VmProfile:
-    """The build VM: its size and OS disk ("" and 0: what the source has and needs)."""
+    """The build VM: its size and OS disk ("" and 0: what the source has and needs), its network."""
 
     vm_size: str = ""
     os_disk_size_gb: int = 0
-    subnet_id: str | None = None
+    vnet_config: VnetConfig | None = None
+    user_assigned_identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +285,13 @@ class Template:
     vm_profile: VmProfile = field(default_factory=VmProfile)
     build_timeout_in_minutes: int = 0
     identities: tuple[str, ...] = ()
+    validate: Validate | None = None
+    optimize: Optimize | None = None
+    error_handling: ErrorHandling | None = None
+    staging_resource_group: str | None = None
+    auto_run: bool | None = None
+    managed_resource_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
+    additional_data_disks: tuple[int, ...] = ()
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     name: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

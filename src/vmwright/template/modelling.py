@@ -132,13 +132,20 @@ def _distributor(part: Checked) -> model.Distributor:
                 path=path,
                 run_output_name=run_output_name,
                 gallery_image_id=part.text("galleryImageId"),
-                replication_regions=part.texts("replicationRegions"),
+                target_regions=_regions(part),
                 exclude_from_latest=part.flag("excludeFromLatest"),
-                storage_account_type=part.text("storageAccountType") or None,
                 artifact_tags=tags,
             )
         case _:
             return model.Vhd(path=path, run_output_name=run_output_name, artifact_tags=tags)
+
+
+def _regions(part: Checked) -> tuple[model.TargetRegion, ...]:
+    storage = part.text("storageAccountType") or None
+    return tuple(
+        model.TargetRegion(name=name, storage_account_type=storage)
+        for name in part.texts("replicationRegions")
+    )
 
 
 def _vm_profile(part: Checked | None) -> model.VmProfile:
@@ -148,5 +155,5 @@ def _vm_profile(part: Checked | None) -> model.VmProfile:
     return model.VmProfile(
         vm_size=part.text("vmSize"),
         os_disk_size_gb=part.number("osDiskSizeGB") or 0,
-        subnet_id=(vnet.text("subnetId") or None) if vnet else None,
+        vnet_config=model.VnetConfig(subnet_id=vnet.text("subnetId") or None) if vnet else None,
     )

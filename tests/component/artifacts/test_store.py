@@ -36,6 +36,7 @@ def disk(tmp_path: Path) -> Path:
 
 def image(digest: str) -> ImageRow:
     return ImageRow(
+        provisioning="NoCloud",
         key="/images/a",
         resource_id="/images/A",
         location="westus",

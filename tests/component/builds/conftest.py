@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripted import Recorder, ScriptedMachine
+from vmwright.artifacts.facts import ImageFacts
 from vmwright.builds import inputs, pipeline
 from vmwright.builds.build import Build, BuildRequest
 from vmwright.builds.records import BuildRecords
@@ -18,7 +19,7 @@ from vmwright.disks.qemu_img import DiskFormat
 from vmwright.events import Events
 from vmwright.process import run
 from vmwright.settings import Settings
-from vmwright.sources.base_disk import BaseDisk, SourceFacts
+from vmwright.sources.base_disk import BaseDisk
 from vmwright.state.database import Database, open_database
 from vmwright.state.resources import Ledger
 from vmwright.template.model import Customizer, Generation, OsType, PlatformImage, Shell, Template, Vhd
@@ -54,7 +55,7 @@ async def base(tmp_path: Path) -> BaseDisk:
     return BaseDisk(
         path=disk,
         digest=hashlib.sha256(disk.read_bytes()).hexdigest(),
-        facts=SourceFacts(
+        facts=ImageFacts(
             os_type=OsType.LINUX, os_name="Scripted Linux", generation=Generation.V1, size_bytes=4 << 20
         ),
         exact_version="1.0.0",

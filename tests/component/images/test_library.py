@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vmwright.artifacts import ArtifactStore
+from vmwright.artifacts.facts import ImageFacts
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.images import ImageLibrary, ManagedImageRecord
 from vmwright.template.model import Generation, OsType
@@ -35,10 +36,12 @@ def put(tmp_path: Path, store: ArtifactStore, library: ImageLibrary) -> Any:
             resource_id,
             location=location,
             artifact=await store.adopt(tmp_path / "new", "qcow2"),
-            os_type=OsType.LINUX,
-            os_name="Debian GNU/Linux 12 (bookworm)",
-            generation=Generation.V1,
-            size_bytes=(4 << 30) + 1,
+            facts=ImageFacts(
+                os_type=OsType.LINUX,
+                os_name="Debian GNU/Linux 12 (bookworm)",
+                generation=Generation.V1,
+                size_bytes=(4 << 30) + 1,
+            ),
             tags={"VMImageBuilderSource": "PlatformImage a::b::c::latest (1.2.3)"},
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from vmwright.artifacts.facts import ImageFacts
 from vmwright.errors import SourceError, UnsupportedError, VmwrightError
 from vmwright.events import Notice
 from vmwright.sources import builtin
@@ -137,10 +138,9 @@ async def test_a_managed_image_is_a_source(context: SourceContext, tmp_path: Pat
         image_id,
         location="westus",
         artifact=artifact,
-        os_type=OsType.LINUX,
-        os_name="Debian 12",
-        generation=Generation.V2,
-        size_bytes=1 << 30,
+        facts=ImageFacts(
+            os_type=OsType.LINUX, os_name="Debian 12", generation=Generation.V2, size_bytes=1 << 30
+        ),
         tags={},
     )
     disk = await resolve(ManagedImageSource(image_id=image_id.upper()), context)

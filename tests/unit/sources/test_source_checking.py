@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from vmwright.artifacts.facts import ImageFacts
 from vmwright.errors import TemplateError
-from vmwright.sources.base_disk import SourceFacts
 from vmwright.sources.checking import check_against
 from vmwright.sources.urn import by_number
 from vmwright.template.model import (
@@ -20,8 +20,8 @@ from vmwright.template.model import (
 )
 
 SIZE = (4 << 30) + 512
-LINUX = SourceFacts(os_type=OsType.LINUX, os_name="Debian 12", generation=Generation.V1, size_bytes=SIZE)
-WINDOWS = SourceFacts(os_type=OsType.WINDOWS, os_name="Windows", generation=Generation.V1, size_bytes=SIZE)
+LINUX = ImageFacts(os_type=OsType.LINUX, os_name="Debian 12", generation=Generation.V1, size_bytes=SIZE)
+WINDOWS = ImageFacts(os_type=OsType.WINDOWS, os_name="Windows", generation=Generation.V1, size_bytes=SIZE)
 SHELL = Shell(name="Shell", path="properties.customize[0]", inline=("true",))
 FILE = File(name="File", path="properties.customize[1]", source_uri="https://h/f", destination="/tmp/f")
 POWERSHELL = PowerShell(name="PowerShell", path="properties.customize[2]", inline=("exit",))

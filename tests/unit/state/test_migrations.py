@@ -24,7 +24,7 @@ def dump(engine: Engine) -> dict[str, object]:
     known = inspect(engine)
     return {
         table: (
-            [(c["name"], str(c["type"]), c["nullable"]) for c in known.get_columns(table)],
+            sorted((c["name"], str(c["type"]), c["nullable"]) for c in known.get_columns(table)),
             known.get_pk_constraint(table),
             sorted(known.get_foreign_keys(table), key=str),
             sorted(known.get_unique_constraints(table), key=str),
