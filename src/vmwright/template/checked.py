@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmwright.template.contract import NEWEST
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,6 +28,11 @@ class Checked:
     values: Mapping[str, object]
     places: Mapping[str, Place]
     open_fields: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """The kind of a source, customizer, validator or distributor, as ``type`` says it."""
+        return self.shape.type_in(NEWEST)
 
     def text(self, name: str) -> str:
         """Return a text, "" if absent."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.regions import api_name
+from vmwright.template import formats
 from vmwright.template.catalogue import Rule
-from vmwright.template.checking_customizers import check_customizers
+from vmwright.template.checking_customizers import check_steps
+from vmwright.template.checking_distribute import check_distribute
+from vmwright.template.checking_network import check_network
 from vmwright.template.contract import reaches
+from vmwright.template.family import is_for_windows
 from vmwright.template.problems import Severity
-from vmwright.template.shapes import REGIONS_2020, REGIONS_LATER
+from vmwright.template.shapes import regions_of
 from vmwright.template.wording import azure_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from vmwright.template.checked import Checked
     from vmwright.template.problems import Problem
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 RESOURCE_TYPE = "Microsoft.VirtualMachineImages/imageTemplates"
 SHORTEST_TIMEOUT = 6
 WINDOWS_TIMEOUT = 60
-WINDOWS_ONLY = frozenset({"WindowsRestart", "WindowsUpdate"})
+LARGEST_DISK = 32767
 
 
 def check(template: Checked, version: str) -> Iterator[Problem]:
@@ -33,13 +38,14 @@ def check(template: Checked, version: str) -> Iterator[Problem]:
     yield from _timeout(properties)
     if source := properties.part("source"):
         yield from _source(source, version)
-    yield from check_customizers(properties.parts("customize"))
-    yield from _distribute(properties, version)
-
-
-def region_name(text: str) -> str:
-    """Return a region as the API writes it: "West US 2" -> ``westus2``."""
-    return "".join(text.split()).lower()
+    yield from check_steps(properties, version)
+    yield from check_distribute(properties, version)
+    if vnet_config := (properties.part("vmProfile") or properties).part("vnetConfig"):
+        yield from check_network(vnet_config)
+    for disk in properties.parts("additionalDataDisks"):
+        if not 0 < (disk.number("sizeGB") or 0) <= LARGEST_DISK:
+            message = f"A data disk has from 1 to {LARGEST_DISK} GB."
+            yield Rule.DISK_SIZE.at(disk.at("sizeGB"), message, hint='such as "sizeGB": 64')
 
 
 def _envelope(template: Checked, version: str) -> Iterator[Problem]:
@@ -53,14 +59,16 @@ def _envelope(template: Checked, version: str) -> Iterator[Problem]:
     if template.has("dependsOn") and template.values["dependsOn"] != []:
         message = "`dependsOn` has no effect here: one template is built at a time."
         yield Rule.RESOURCE_DEPENDS_ON.at(template.at("dependsOn"), message)
-    regions = REGIONS_LATER if reaches(version, "2021-10-01") else REGIONS_2020
-    location = region_name(template.text("location"))
+    regions = regions_of(version)
+    location = api_name(template.text("location"))
     if template.known("location") and location not in regions:
         message = f"`{template.text('location')}` is no region of Image Builder under {version}."
         yield Rule.REGION_UNKNOWN.at(template.at("location"), message, hint=f"one of {', '.join(regions)}")
 
 
 def _identity(template: Checked, version: str) -> Iterator[Problem]:
+    if not reaches(version, "2019-05-01-preview"):
+        return  # There were no identities.
     identity = template.part("identity")
     ids = identity.texts("userAssignedIdentities") if identity else ()
     if identity is not None and len(ids) > 1:
@@ -92,8 +100,7 @@ def _timeout(properties: Checked) -> Iterator[Problem]:
         hint = "0 (which means 240), or 6 to 960"
         yield Rule.TIMEOUT_TOO_SHORT.at(place, message, hint=hint)
         return
-    kinds = {customizer.shape.name for customizer in properties.parts("customize")}
-    if minutes < WINDOWS_TIMEOUT and kinds & {"PowerShell", *WINDOWS_ONLY} and "Shell" not in kinds:
+    if minutes < WINDOWS_TIMEOUT and is_for_windows(properties):
         message = f"`buildTimeoutInMinutes` is {minutes}: short for a Windows guest."
         yield Rule.TIMEOUT_WINDOWS.at(place, message, hint="60 or more")
 
@@ -101,12 +108,16 @@ def _timeout(properties: Checked) -> Iterator[Problem]:
 def _source(source: Checked, version: str) -> Iterator[Problem]:
     match source.shape.name:
         case "PlatformImage":
-            if version == "2019-05-01-preview" and source.text("version").casefold() == "latest":
-                message = "The first edition of 2019-05-01-preview has no version `latest`; June 2020 has."
+            if not reaches(version, "2020-02-14") and source.text("version").casefold() == "latest":
+                message = f"The first edition of {version} has no version `latest`; June 2020 has."
                 yield Rule.SOURCE_LATEST.at(
                     source.at("version"), message, hint="a version's number, or 2020-02-14"
                 )
         case "SharedImageVersion":
+            if formats.is_direct_shared(source.text("imageVersionId")) and not reaches(version, "2022-07-01"):
+                message = f"Galleries that are shared directly came with 2022-07-01; {version} has none."
+                hint = "the id of a version in a gallery of a resource group"
+                yield Rule.SOURCE_DIRECT.at(source.at("imageVersionId"), message, hint=hint)
             latest = source.text("imageVersionId").casefold().endswith("/versions/latest")
             if latest and not reaches(version, "2022-07-01"):
                 message = f"`versions/latest` came with 2022-07-01; {version} has not got it."
@@ -118,57 +129,3 @@ def _source(source: Checked, version: str) -> Iterator[Problem]:
             message = "Azure takes no ISO sources since 31 March 2020 and builds none since 30 April 2020."
             hint = "a PlatformImage source; for RHEL the offer rhel-byos"
             yield rule.at(source.at("type"), message, hint=hint)
-
-
-def _distribute(properties: Checked, version: str) -> Iterator[Problem]:
-    distributors = properties.parts("distribute")
-    if properties.is_empty("distribute"):
-        message, hint = "`distribute` is empty.", "name one distributor or more"
-        yield Rule.DISTRIBUTE_EMPTY.at(properties.at("distribute"), message, hint=hint)
-    yield from _repeated(
-        distributors,
-        lambda one: one.text("runOutputName") if one.known("runOutputName") else "",
-        lambda one, first: Rule.DISTRIBUTE_RUN_OUTPUT.at(
-            one.at("runOutputName"),
-            f"`{one.text('runOutputName')}` is also the runOutputName of {first.place.path}.",
-            hint="give every distributor a name of its own",
-        ),
-    )
-    yield from _repeated(
-        distributors,
-        lambda one: one.text("imageId").casefold(),
-        lambda one, first: Rule.DISTRIBUTE_TARGET.at(
-            one.at("imageId"), f"This overwrites the image that {first.place.path} writes."
-        ),
-    )
-    for distributor in distributors:
-        yield from _gallery(distributor, version)
-
-
-def _repeated(
-    parts: Iterable[Checked],
-    key: Callable[[Checked], str],
-    say: Callable[[Checked, Checked], Problem],
-) -> Iterator[Problem]:
-    """Give what ``say`` says of each part whose key an earlier one had ("" is no key)."""
-    first: dict[str, Checked] = {}
-    for part in parts:
-        name = key(part)
-        if name and first.setdefault(name, part) is not part:
-            yield say(part, first[name])
-
-
-def _gallery(distributor: Checked, version: str) -> Iterator[Problem]:
-    if "/versions/" in distributor.text("galleryImageId").casefold() and not reaches(version, "2020-02-14"):
-        message = f"A version of one's own came with 2020-02-14; {version} has not got it."
-        yield Rule.DISTRIBUTE_VERSION.at(
-            distributor.at("galleryImageId"), message, hint="end the id with the definition's name"
-        )
-    seen: set[str] = set()
-    for index, region in enumerate(distributor.texts("replicationRegions")):
-        name = region_name(region)
-        if name in seen:
-            yield Rule.DISTRIBUTE_REGION.at(
-                distributor.at(f"replicationRegions[{index}]"), f"The region `{region}` is here twice."
-            )
-        seen.add(name)

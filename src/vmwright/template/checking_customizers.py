@@ -1,4 +1,4 @@
-"""The rules over customizers: scripts, files, restarts, and how they go together (reference §5.3 and §8)."""
+"""The rules over customizers and validators: scripts, files, and how they go together (reference §8)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from vmwright.template.catalogue import Rule
 from vmwright.template.checking_inline import check_lines
+from vmwright.template.contract import reaches
+from vmwright.template.family import WINDOWS_ONLY, is_for_windows, steps, windows_source
+from vmwright.template.problems import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,29 +18,37 @@ if TYPE_CHECKING:
     from vmwright.template.checked import Checked
     from vmwright.template.problems import Problem
 
-WINDOWS_ONLY = frozenset({"WindowsRestart", "WindowsUpdate"})
 TMP = "/tmp/"  # noqa: S108 - the only folder of a Linux guest that takes files (reference §8.3)
 WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
-def check_customizers(customizers: Sequence[Checked]) -> Iterator[Problem]:
-    """Give what the rules find in the customizers of one template."""
-    kinds = {customizer.shape.name for customizer in customizers}
-    yield from _mixed(customizers, kinds)
-    yield from _names(customizers)
-    for customizer in customizers:
-        match customizer.shape.name:
-            case "Shell" | "PowerShell":
-                yield from _script(customizer)
-            case "File":
-                yield from _file(customizer, kinds)
+def check_steps(properties: Checked, version: str) -> Iterator[Problem]:
+    """Give what the rules find in the customizers and validators of one template."""
+    yield from _names(properties.parts("customize"), version)
+    both = steps(properties)
+    kinds = {step.kind for step in both}
+    yield from _mixed(both, kinds)
+    source = windows_source(properties)
+    for step in both:
+        if source and step.kind == "Shell":
+            message = f"Shell is for Linux, but the source is {source}."
+            yield Rule.CUSTOMIZE_FOREIGN.at(step.at("type"), message, hint="PowerShell")
+        if step.kind in {"Shell", "PowerShell"}:
+            yield from _script(step)
+        elif step.kind == "File":
+            yield from _file(step, kinds, for_windows=is_for_windows(properties))
+    validate = properties.part("validate")
+    if validate and validate.flag("sourceValidationOnly") and properties.has("customize"):
+        message = "Only the source is validated: the customizers have no effect."
+        hint = "leave out `customize`, or `sourceValidationOnly`"
+        yield Rule.VALIDATE_SOURCE.at(validate.at("sourceValidationOnly"), message, hint=hint)
 
 
 def _mixed(customizers: Sequence[Checked], kinds: set[str]) -> Iterator[Problem]:
     if "Shell" not in kinds:
         return
     for customizer in customizers:
-        kind = customizer.shape.name
+        kind = customizer.kind
         if kind in WINDOWS_ONLY:
             message = f"{kind} is for Windows, but the template also has Shell, which is for Linux."
             yield Rule.CUSTOMIZE_MIXED.at(
@@ -48,18 +59,20 @@ def _mixed(customizers: Sequence[Checked], kinds: set[str]) -> Iterator[Problem]
             yield Rule.CUSTOMIZE_POWERSHELL.at(customizer.at("type"), message)
 
 
-def _names(customizers: Sequence[Checked]) -> Iterator[Problem]:
+def _names(customizers: Sequence[Checked], version: str) -> Iterator[Problem]:
+    # Azure's reference has dropped the rule since, and its own samples break it (reference §5.3).
+    severity = Severity.NOTE if reaches(version, "2021-10-01") else Severity.WARNING
     first: dict[str, Checked] = {}
     for customizer in customizers:
         name = customizer.text("name")
         if name and first.setdefault(name, customizer) is not customizer:
             message = f"`{name}` is also the name of {first[name].place.path}."
             hint = "a name of its own tells the steps apart in the log"
-            yield Rule.CUSTOMIZE_NAME.at(customizer.at("name"), message, hint=hint)
+            yield Rule.CUSTOMIZE_NAME.at(customizer.at("name"), message, hint=hint, severity=severity)
 
 
 def _script(customizer: Checked) -> Iterator[Problem]:
-    kind = customizer.shape.name
+    kind = customizer.kind
     has_uri, has_inline = customizer.has("scriptUri"), customizer.has("inline")
     unread = customizer.places.keys() - customizer.values.keys()
     if has_uri and has_inline:
@@ -83,7 +96,7 @@ def _script(customizer: Checked) -> Iterator[Problem]:
     yield from check_lines(customizer)
 
 
-def _file(customizer: Checked, kinds: set[str]) -> Iterator[Problem]:
+def _file(customizer: Checked, kinds: set[str], *, for_windows: bool) -> Iterator[Problem]:
     if not customizer.known("destination"):
         return
     destination, place = customizer.text("destination"), customizer.at("destination")
@@ -99,7 +112,6 @@ def _file(customizer: Checked, kinds: set[str]) -> Iterator[Problem]:
     if is_windows and "Shell" in kinds:
         message = f"`destination` is the Windows path `{destination}`, but Shell is for Linux."
         yield Rule.FILE_FOREIGN.at(place, message, hint=f"{TMP}name")
-    for_windows = "Shell" not in kinds and kinds & {"PowerShell", *WINDOWS_ONLY}
     if is_windows or for_windows:
         return
     if not posixpath.normpath(destination).startswith(TMP):

@@ -48,7 +48,7 @@ def check_lines(customizer: Checked) -> Iterator[Problem]:
             message = "The line looks as if it held a secret: everybody who reads the template reads it."
             hint = "keep it in a file that the script reads, or behind an identity"
             yield Rule.INLINE_SECRET.at(place, message, hint=hint)
-        if customizer.shape.name == "Shell":
+        if customizer.kind == "Shell":
             yield from _shell_line(line, place)
 
 

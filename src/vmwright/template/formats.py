@@ -17,6 +17,7 @@ DURATION = re.compile(r"\+?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 NAME = re.compile(NAME_PATTERN)
 VERSION = re.compile(r"[0-9]{1,10}\.[0-9]{1,10}\.[0-9]{1,10}")
+DIRECT_SHARED = re.compile(r"/sharedGalleries/[^/\s]+/images/[^/\s]+/versions/[^/\s]+", re.IGNORECASE)
 IDENTITY_ID = (("Microsoft.ManagedIdentity", "userAssignedIdentities"), "an identity")
 # provider, then the chain of types, and what the id names.
 IDS: Mapping[Format, tuple[tuple[str, ...], str]] = MappingProxyType(
@@ -28,6 +29,8 @@ IDS: Mapping[Format, tuple[tuple[str, ...], str]] = MappingProxyType(
         ),
         Format.DEFINITION_ID: (("Microsoft.Compute", "galleries", "images"), "a gallery's image definition"),
         Format.SUBNET_ID: (("Microsoft.Network", "virtualNetworks", "subnets"), "a subnet"),
+        Format.IDENTITY_ID: IDENTITY_ID,
+        Format.RESOURCE_GROUP_ID: ((), "a resource group"),
     }
 )
 
@@ -52,6 +55,11 @@ def is_version(text: str) -> bool:
     return VERSION.fullmatch(text) is not None and all(int(part) <= INT32_MAX for part in text.split("."))
 
 
+def is_direct_shared(text: str) -> bool:
+    """Tell whether a text is the id of a version in a gallery that is shared directly (since 2022-07-01)."""
+    return DIRECT_SHARED.fullmatch(text) is not None
+
+
 def uri_fault(text: str) -> str:
     """Say why a text is no URI with a scheme and a host or path; "" if it is one."""
     if any(sign.isspace() for sign in text):
@@ -73,21 +81,25 @@ def uri_fault(text: str) -> str:
 
 def id_pattern(types: tuple[str, ...]) -> str:
     """Return how the id of such a resource reads, for a hint."""
+    group = "/subscriptions/<id>/resourceGroups/<name>"
+    if not types:
+        return group
     provider, *chain = types
     names = "/".join(f"{kind}/<name>" for kind in chain)
-    return f"/subscriptions/<id>/resourceGroups/<name>/providers/{provider}/{names}"
+    return f"{group}/providers/{provider}/{names}"
 
 
 def id_fault(text: str, types: tuple[str, ...], *, version_allowed: bool = False) -> str:
     """Say what is wrong with a resource id; "" if it is well-formed.
 
-    ``types`` is the provider followed by its chain of types; their casing does not matter to Azure.
+    ``types`` is the provider followed by its chain of types, or nothing for a resource group; their casing
+    does not matter to Azure.
     """
     return next(_id_faults(text, types, version_allowed=version_allowed), "")
 
 
 def _id_faults(text: str, types: tuple[str, ...], *, version_allowed: bool) -> Iterator[str]:
-    provider, *chain = types
+    provider, *chain = types or ("",)
     if any(sign.isspace() for sign in text):
         yield "it has a blank in it"
     if not text.startswith("/"):
@@ -96,7 +108,7 @@ def _id_faults(text: str, types: tuple[str, ...], *, version_allowed: bool) -> I
         yield "it ends with a slash"
     segments = text[1:].split("/")
     pairs = list(zip_longest(segments[::2], segments[1::2], fillvalue=""))
-    words = ["subscriptions", "resourceGroups", "providers", *chain]
+    words = ["subscriptions", "resourceGroups", *(("providers", *chain) if types else ())]
     for word, (found, value) in zip_longest(words, pairs[: len(words)], fillvalue=("", "")):
         if not found:
             yield f"`{word}` is missing"

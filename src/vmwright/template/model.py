@@ -297,6 +297,11 @@ class Template:
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def in_vm_validations(self) -> tuple[Shell | PowerShell | File, ...]:
+        """What runs in a machine from the finished image, before it is distributed."""
+        return self.validate.in_vm_validations if self.validate else ()
+
+    @property
     def timeout_seconds(self) -> float:
         """The time for the whole build; 0 in the template is the service's default (reference §4)."""
         return (self.build_timeout_in_minutes or DEFAULT_TIMEOUT_MINUTES) * 60.0

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from vmwright.template.catalogue import Rule
 from vmwright.template.checked import Checked
-from vmwright.template.contract import STRICT_SINCE, Field, Kind, Shape, reaches
+from vmwright.template.contract import FIRST, STRICT_SINCE, Field, Kind, Shape, reaches
 from vmwright.template.document import Array, Member, Node, Object, Scalar, describe, plain
 from vmwright.template.problems import Place, Problem, Severity
 from vmwright.template.shapes import SHAPES, type_name
+from vmwright.template.shapes.fields import TYPE
 from vmwright.template.values import ValueReader
-from vmwright.template.wording import azure_bad_value, azure_missing
+from vmwright.template.wording import azure_bad_value, azure_missing, azure_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 MAX_GUESSES = 100
 
@@ -38,7 +39,8 @@ class Reader:
         self._open_paths = open_paths
         self._guesses = MAX_GUESSES
         self._strict = reaches(version, STRICT_SINCE)
-        self._values = ValueReader(self.problems, open_paths)
+        self._severity = Severity.ERROR if self._strict else Severity.WARNING
+        self._values = ValueReader(self.problems, open_paths, version)
 
     def read(self, node: Object, shape: Shape) -> Checked:
         """Read one object of a known shape."""
@@ -52,7 +54,7 @@ class Reader:
             if keys.setdefault(field.name, member.key) != member.key:
                 message = f"`{field.name}` is here twice, in two spellings; this last one counts."
                 self.problems.append(Rule.FIELD_TWICE.at(member.place, message, hint="keep one of them"))
-            if _is_null(member.value):
+            if _is_null(member.value) or not field.exists_in(self.version):
                 continue
             places |= _places(field.name, member.value)
             value = self._value(member.value, field)
@@ -66,22 +68,27 @@ class Reader:
     def _match(self, key: str, shape: Shape) -> Field | None:
         if exact := shape.field(key):
             return exact
-        for field in shape.fields:
-            names = (field.name, *field.spellings)
-            if any(key.casefold() == name.casefold() for name in names):
-                return field
-        return None
+        folded = key.casefold()
+        return next((field for field in shape.fields if folded in field.names), None)
 
     def _field(self, member: Member, shape: Shape) -> Field | None:
         field = self._match(member.key, shape)
         if field is None:
             self._unknown(member, shape)
             return None
-        if member.key != field.name:
-            message = f"`{member.key}` is spelled `{field.name}`."
-            severity = Severity.ERROR if self._strict else Severity.WARNING
-            hint = f"write `{field.name}`"
-            self.problems.append(Rule.FIELD_SPELLING.at(member.place, message, hint=hint, severity=severity))
+        right = field.name_in(self.version)
+        if member.key != right:
+            message = f"`{member.key}` is spelled `{right}`" + (
+                f" in {self.version}." if field.renamed_in else "."
+            )
+            problem = Rule.FIELD_SPELLING.at(
+                member.place,
+                message,
+                hint=f"write `{right}`",
+                azure_message=self._azure_unknown(member),
+                severity=self._severity,
+            )
+            self.problems.append(problem)
         if field.read_only:
             message = f"`{field.name}` is filled in by the service; it is not read."
             self.problems.append(Rule.FIELD_READ_ONLY.at(member.place, message, hint="leave it out"))
@@ -97,14 +104,28 @@ class Reader:
         else:
             message = f"`{field.name}` is not in {self.version}; it came with {field.since}."
             hint = f'"apiVersion": "{field.since}", or leave `{field.name}` out'
-        return Rule.FIELD_VERSION.at(member.place, message, hint=hint)
+        azure = self._azure_unknown(member)
+        return Rule.FIELD_VERSION.at(
+            member.place, message, hint=hint, azure_message=azure, severity=self._severity
+        )
+
+    def _azure_unknown(self, member: Member) -> str:
+        return azure_unknown(self.version, member.place.path, member.key) if self._strict else ""
 
     def _unknown(self, member: Member, shape: Shape) -> None:
-        message = f"{_article(type_name(shape))} has no field `{member.key}`; it is ignored."
-        guess = self._guess(member.key, [field.name for field in shape.fields if not field.read_only])
+        ignored = "" if self._strict else "; it is ignored"
+        message = f"{_article(type_name(shape))} has no field `{member.key}`{ignored}."
+        fields = [one for one in shape.fields if not one.read_only and one.exists_in(self.version)]
+        guess = self._guess(member.key, [one.name_in(self.version) for one in fields])
         hint = f"did you mean `{guess}`?" if guess else "leave it out"
-        severity = Severity.ERROR if self._strict else Severity.WARNING
-        self.problems.append(Rule.FIELD_UNKNOWN.at(member.place, message, hint=hint, severity=severity))
+        problem = Rule.FIELD_UNKNOWN.at(
+            member.place,
+            message,
+            hint=hint,
+            azure_message=self._azure_unknown(member),
+            severity=self._severity,
+        )
+        self.problems.append(problem)
 
     def _guess(self, word: str, names: list[str]) -> str:
         """Return which of ``names`` was probably meant; "" if none, or after MAX_GUESSES: they are dear."""
@@ -121,13 +142,14 @@ class Reader:
                 continue
             if not field.exists_in(self.version):
                 continue
-            message = f"{_article(type_name(shape))} needs `{field.name}`."
+            name = field.name_in(self.version)
+            message = f"{_article(type_name(shape))} needs `{name}`."
             self.problems.append(
                 Rule.FIELD_MISSING.at(
                     node.place,
                     message,
-                    hint=f'add "{field.name}": {_example(field)}',
-                    azure_message=azure_missing(node.place.path, field.name),
+                    hint=f'add "{name}": {_example(field)}',
+                    azure_message=azure_missing(node.place.path, name),
                 )
             )
 
@@ -135,10 +157,12 @@ class Reader:
         match field.kind:
             case Kind.OBJECT:
                 return self._part(node, field)
+            case Kind.OBJECTS:
+                return self._items(node, field, self._part)
             case Kind.CHOICE:
                 return self._choice(node, field)
             case Kind.CHOICES:
-                return self._choices(node, field)
+                return self._items(node, field, self._choice)
             case Kind.OPAQUE:
                 return plain(node)
             case _:
@@ -154,12 +178,14 @@ class Reader:
         self._values.wrong_kind(node, field, "an object, { ... }")
         return None
 
-    def _choices(self, node: Node, field: Field) -> tuple[Checked, ...] | None:
+    def _items(
+        self, node: Node, field: Field, read: Callable[[Node, Field], Checked | None]
+    ) -> tuple[Checked, ...] | None:
         if not isinstance(node, Array):
             hint = f"write a list, [ ... ], not {describe(node)}"
             self._values.wrong_kind(node, field, "a list", hint=hint)
             return None
-        return tuple(part for item in node.items if (part := self._choice(item, field)))
+        return tuple(part for item in node.items if (part := read(item, field)))
 
     def _choice(self, node: Node, field: Field) -> Checked | None:
         if not isinstance(node, Object):
@@ -169,7 +195,7 @@ class Reader:
         return self.read(node, shape) if shape else None
 
     def _shape(self, node: Object, field: Field) -> Shape | None:
-        allowed = {type_name(SHAPES[name]): SHAPES[name] for name in field.shapes}
+        allowed = {type_name(SHAPES[name], self.version): SHAPES[name] for name in field.shapes}
         offered = [name for name, shape in allowed.items() if shape.exists_in(self.version)]
         hint = f"one of {', '.join(offered)}"
         given = node.get("type")
@@ -179,28 +205,35 @@ class Reader:
             self.problems.append(Rule.FIELD_MISSING.at(node.place, message, hint=hint, azure_message=azure))
             return None
         if not isinstance(given, Scalar) or not isinstance(given.value, str):
-            self._values.wrong_kind(given, Field(name="type"), "a text", hint=hint)
+            self._values.wrong_kind(given, TYPE, "a text", hint=hint)
             return None
         if shape := allowed.get(given.value):
             self._kind_of_version(given, shape)
             return shape
-        return self._near_shape(given, given.value, allowed, hint)
+        return self._near_shape(given, given.value, allowed, offered)
 
-    def _near_shape(self, given: Scalar, value: str, allowed: dict[str, Shape], hint: str) -> Shape | None:
+    def _near_shape(
+        self, given: Scalar, value: str, allowed: dict[str, Shape], offered: list[str]
+    ) -> Shape | None:
         azure = azure_bad_value(given.place.path, "")
         squashed = {squash(name): name for name in allowed}
         if right := squashed.get(squash(value)):
-            message = f"The kind `{value}` is spelled `{right}`."
-            severity = Severity.ERROR if self._strict else Severity.WARNING
-            problem = Rule.TYPE_SPELLING.at(
-                given.place, message, hint=f'write "type": "{right}"', azure_message=azure, severity=severity
-            )
-            self.problems.append(problem)
+            # The first api-version does not tell casings apart (reference §4).
+            if self.version != FIRST or value.casefold() != right.casefold():
+                message = f"The kind `{value}` is spelled `{right}`."
+                problem = Rule.TYPE_SPELLING.at(
+                    given.place,
+                    message,
+                    hint=f'write "type": "{right}"',
+                    azure_message=azure,
+                    severity=self._severity,
+                )
+                self.problems.append(problem)
             self._kind_of_version(given, allowed[right])
             return allowed[right]
         if given.place.path not in self._open_paths:
-            if guess := self._guess(value, list(allowed)):
-                hint = f"did you mean `{guess}`? {hint}"
+            guess = self._guess(value, offered)
+            hint = (f"did you mean `{guess}`? " if guess else "") + f"one of {', '.join(offered)}"
             message = f"There is no kind `{value}` here."
             self.problems.append(Rule.TYPE_UNKNOWN.at(given.place, message, hint=hint, azure_message=azure))
         return None
@@ -228,7 +261,7 @@ def _article(name: str) -> str:
 
 def _example(field: Field) -> str:
     match field.kind:
-        case Kind.CHOICES | Kind.TEXTS | Kind.INTEGERS:
+        case Kind.CHOICES | Kind.OBJECTS | Kind.TEXTS | Kind.INTEGERS:
             return "[ ... ]"
         case Kind.OBJECT | Kind.CHOICE | Kind.TAGS | Kind.IDENTITIES:
             return "{ ... }"

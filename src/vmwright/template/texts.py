@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 
 from vmwright.template import formats
 from vmwright.template.catalogue import Rule
-from vmwright.template.contract import Field, Format
+from vmwright.template.contract import Field, Format, reaches
 from vmwright.template.wording import azure_bad_value
 
 if TYPE_CHECKING:
     from vmwright.template.problems import Place, Problem
 
+DOTS_SINCE = "2019-05-01-preview"
 GITHUB_PAGE = re.compile(r"https?://github\.com/[^/]+/[^/]+/blob/", re.IGNORECASE)
 
 
 class TextReader:
     """Checks texts; what it finds goes to ``problems``."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], version: str) -> None:
         self._problems = problems
+        self._version = version
 
     def allowed(self, value: str, place: Place, field: Field) -> str | None:
         """Return one of the field's allowed values, in its spelling, or None after a problem."""
@@ -42,6 +44,9 @@ class TextReader:
             case Format.NAME if not formats.is_name(value):
                 message = f"`{value}` cannot be a name: 1 to 64 letters, digits, `-`, `_` or `.`."
                 self._problems.append(Rule.NAME_PATTERN.at(place, message))
+            case Format.NAME if "." in value and not reaches(self._version, DOTS_SINCE):
+                message = f"`{value}` has a dot, which names have since {DOTS_SINCE} only."
+                self._problems.append(Rule.NAME_DOT.at(place, message, hint="write `-` or `_`"))
             case Format.URI:
                 self._uri(value, place)
             case Format.SHA256:
@@ -49,13 +54,17 @@ class TextReader:
             case Format.DURATION if not formats.is_duration(value):
                 message = f"`{field.name}` is `{value}`, which is no number with a unit."
                 self._problems.append(Rule.RESTART_TIMEOUT.at(place, message, hint='such as "5m" or "2h"'))
-            case Format.IMAGE_ID | Format.IMAGE_VERSION_ID | Format.DEFINITION_ID | Format.SUBNET_ID:
+            case Format.IMAGE_VERSION_ID if formats.is_direct_shared(value):
+                pass
+            case kind if kind in formats.IDS:
                 self._id(value, place, field)
         return value
 
     def _id(self, value: str, place: Place, field: Field) -> None:
         types, names = formats.IDS[field.format]
-        fault = formats.id_fault(value, types, version_allowed=field.format is Format.DEFINITION_ID)
+        # The service takes the id of a resource group without its first slash too (reference §4).
+        id_ = f"/{value.removeprefix('/')}" if field.format is Format.RESOURCE_GROUP_ID else value
+        fault = formats.id_fault(id_, types, version_allowed=field.format is Format.DEFINITION_ID)
         version = value.rsplit("/", 1)[-1]
         if not fault and field.format is Format.IMAGE_VERSION_ID and version.casefold() != "latest":
             fault = "" if formats.is_version(version) else "its version is not Major.Minor.Patch or `latest`"

@@ -34,10 +34,10 @@ DIGITS = re.compile(r"-?[0-9]{1,10}")
 class ValueReader:
     """Reads simple values; what it finds goes to ``problems``."""
 
-    def __init__(self, problems: list[Problem], open_paths: frozenset[str]) -> None:
+    def __init__(self, problems: list[Problem], open_paths: frozenset[str], version: str) -> None:
         self._problems = problems
         self._open_paths = open_paths
-        self._forms = TextReader(problems)
+        self._forms = TextReader(problems, version)
         self._readers: Mapping[Kind, Callable[[Node, Field], object]] = {
             Kind.TEXT: self._text,
             Kind.INTEGER: self._integer,
@@ -118,7 +118,8 @@ class ValueReader:
         values = []
         for item in node.items:
             if isinstance(item, Scalar) and isinstance(item.value, str):
-                values.append(item.value)
+                is_open = item.place.path in self._open_paths
+                values.append(item.value if is_open else self._forms.formatted(item.value, item.place, field))
             else:
                 self.wrong_kind(item, field, "a list of texts only", hint='write it in quotes: "..."')
         return tuple(values)
@@ -155,8 +156,7 @@ class ValueReader:
             if isinstance(member.value, Scalar) and isinstance(member.value.value, str):
                 tags[member.key] = member.value.value
             else:
-                shown = Field(name=member.key)
-                self.wrong_kind(member.value, shown, "a text", hint="the value of a tag is a text")
+                self.wrong_kind(member.value, field, "a text", hint="the value of a tag is a text")
         return tags
 
     def _identities(self, node: Node, field: Field) -> tuple[str, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ import pytest
 from vmwright.template import Problem, Severity, read
 from vmwright.template.catalogue import Rule
 
+TESTS = Path(__file__).parents[2]
+NOTES = "test_azure_notes.py"  # It names rules and fires none.
 ID = "/subscriptions/0/resourceGroups/rg/providers"
 IMAGE_ID = f"{ID}/Microsoft.Compute/images/img"
 DEFINITION_ID = f"{ID}/Microsoft.Compute/galleries/g/images/d"
 SUBNET_ID = f"{ID}/Microsoft.Network/virtualNetworks/v/subnets/s"
+OTHER_SUBNET_ID = f"{ID}/Microsoft.Network/virtualNetworks/w/subnets/t"
 IDENTITY_ID = f"{ID}/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 SHA = "ade4c5214c3c675e92c66e2d067a870c5b81b9844b3de3cc72c49ff36425fc93"
 URI = "https://example.com/script.sh"
@@ -83,7 +87,9 @@ STEP = f"{STEPS}.0"
 OUT = "properties.distribute"
 SOURCE = "properties.source"
 OLD = at("apiVersion", "2019-05-01-preview")
+LATER = at("apiVersion", "2022-07-01")
 STRICT = at("apiVersion", "2024-02-01")
+NEWEST = at("apiVersion", "2025-10-01")
 
 
 def shell(**fields: object) -> Edit:
@@ -112,6 +118,18 @@ def gallery(**fields: object) -> Edit:
     return at(f"{OUT}.0", {**one, **fields})
 
 
+def targets(*regions: object) -> Edit:
+    return both(LATER, gallery(targetRegions=list(regions), replicationRegions=None))
+
+
+def network(**fields: object) -> Edit:
+    return at("properties.vmProfile", {"vnetConfig": fields})
+
+
+def validations(*steps: object) -> Edit:
+    return at("properties.validate", {"inVMValidations": list(steps)})
+
+
 def image(**fields: object) -> dict[str, object]:
     return {
         "type": "ManagedImage",
@@ -132,7 +150,12 @@ UP = {"values": {"NOPE": "x"}}
 ISO = {"type": "ISO", "sourceUri": "https://example.com/dvd.iso", "sha256Checksum": SHA}
 VERSION_ID = f"{DEFINITION_ID}/versions/1.0.0"
 SHARED = {"type": "SharedImageVersion", "imageVersionId": VERSION_ID}
+DIRECT = "/sharedGalleries/g-1/images/d/versions/1.0.0"
 RESTART = {"type": "WindowsRestart", "restartTimeout": "5m"}
+FILE = {"type": "File", "sourceUri": URI, "destination": "/tmp/x"}
+SCRIPT = {"type": "Shell", "inline": ["true"]}
+TARGET = {"name": "westus", "replicaCount": 2}
+NAMES = {"name": "v", "subnetName": "s", "resourceGroupName": "r"}
 
 # The rule, what makes it fire, and a near miss that does not.
 CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
@@ -151,7 +174,6 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
     (Rule.JSON_CHARACTER, b'{"\\ud800": 1}', b'{"\\ud83d\\ude00": 1}'),
     (Rule.VERSION_UNKNOWN, at("apiVersion", "2020-02-15"), NOTHING),
     (Rule.VERSION_ASSUMED, at("apiVersion", DROP), NOTHING),
-    (Rule.VERSION_PARTLY, at("apiVersion", "2021-10-01"), NOTHING),
     (Rule.VERSION_IN_BODY, STRICT, at("apiVersion", "2023-07-01")),
     (Rule.RESOURCE_TYPE_SHORT, at("type", "Microsoft.VirtualMachineImages"), NOTHING),
     (
@@ -181,6 +203,17 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         both(at("apiVersion", "2022-02-14"), at("properties.validate", {})),
     ),
     (Rule.FIELD_VERSION, both(OLD, gallery(excludeFromLatest=True)), gallery(excludeFromLatest=True)),
+    (
+        Rule.FIELD_VERSION,
+        both(OLD, network(subnetId=SUBNET_ID)),
+        network(subnetId=SUBNET_ID),
+    ),
+    (Rule.FIELD_VERSION, network(**NAMES), both(OLD, network(**NAMES))),
+    (
+        Rule.FIELD_VERSION,
+        both(at("apiVersion", "2022-07-01"), at("properties.optimize", {"workload": {"state": "Enabled"}})),
+        both(at("apiVersion", "2025-10-01"), at("properties.optimize", {"workload": {"state": "Enabled"}})),
+    ),
     (Rule.FIELD_READ_ONLY, at("properties.provisioningState", "Succeeded"), NOTHING),
     (Rule.VALUE_TYPE, at("properties.customize", {}), at("properties.customize", [])),
     (Rule.VALUE_TYPE, at("tags", {"a": 1}), at("tags", {"a": "1"})),
@@ -215,6 +248,26 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         at(SOURCE, SHARED),
     ),
     (
+        Rule.TYPE_VERSION,
+        both(at("apiVersion", "2022-02-14"), validations(FILE)),
+        both(LATER, validations(FILE)),
+    ),
+    (
+        Rule.TYPE_UNKNOWN,
+        both(LATER, validations(RESTART)),
+        both(LATER, validations({**FILE, "type": "file"})),
+    ),
+    (
+        Rule.ID_MALFORMED,
+        both(LATER, at("properties.stagingResourceGroup", "/subscriptions/s/resourceGroups")),
+        both(LATER, at("properties.stagingResourceGroup", "subscriptions/s/resourceGroups/r")),
+    ),
+    (
+        Rule.ID_MALFORMED,
+        both(LATER, at("properties.vmProfile", {"userAssignedIdentities": ["me"]})),
+        both(LATER, at("properties.vmProfile", {"userAssignedIdentities": [IDENTITY_ID]})),
+    ),
+    (
         Rule.ID_MALFORMED,
         at(f"{OUT}.0", image(imageId=IMAGE_ID[1:])),
         at(f"{OUT}.0", image(imageId=IMAGE_ID.lower())),
@@ -241,6 +294,11 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
     ),
     (Rule.NAME_PATTERN, at(f"{OUT}.0.runOutputName", "a" * 65), at(f"{OUT}.0.runOutputName", "a." * 32)),
     (Rule.NAME_PATTERN, at("name", "my image"), at("name", "my-image")),
+    (
+        Rule.NAME_DOT,
+        both(at("apiVersion", "2019-02-01-preview"), at("name", "my.image")),
+        both(OLD, at("name", "my.image")),
+    ),
     (Rule.URI_MALFORMED, shell(scriptUri="scripts/a.sh"), shell(scriptUri=URI)),
     (Rule.URI_MALFORMED, shell(scriptUri="https:///a.sh"), shell(scriptUri="https://h/a.sh")),
     (Rule.URI_MALFORMED, shell(scriptUri="https://[a/b"), shell(scriptUri="https://[::1]/b")),
@@ -268,7 +326,17 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         at("location", "swedencentral"),
         both(at("apiVersion", "2021-10-01"), at("location", "swedencentral")),
     ),
+    (
+        Rule.REGION_UNKNOWN,
+        both(at("apiVersion", "2019-02-01-preview"), at("location", "westeurope")),
+        both(OLD, at("location", "westeurope")),
+    ),
     (Rule.IDENTITY_MISSING, at("identity", DROP), NOTHING),
+    (
+        Rule.IDENTITY_MISSING,
+        both(OLD, at("identity", DROP)),
+        both(at("apiVersion", "2019-02-01-preview"), at("identity", DROP)),
+    ),
     (Rule.IDENTITY_MISSING, at("identity", {"type": "None"}), NOTHING),
     (
         Rule.IDENTITY_SEVERAL,
@@ -285,11 +353,21 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         both(powershell(), at(MINUTES, 59)),
         both(powershell(), at(MINUTES, 60)),
     ),
+    (
+        Rule.TIMEOUT_WINDOWS,
+        both(at(f"{SOURCE}.publisher", "MicrosoftWindowsServer"), at(STEPS, []), at(MINUTES, 59)),
+        both(at(STEPS, []), at(MINUTES, 59)),
+    ),
     (Rule.SOURCE_LATEST, OLD, both(OLD, at(f"{SOURCE}.version", "12.0.1"))),
     (
         Rule.SOURCE_LATEST_IMAGE,
         at(SOURCE, {**SHARED, "imageVersionId": f"{DEFINITION_ID}/versions/latest"}),
         at(SOURCE, SHARED),
+    ),
+    (
+        Rule.SOURCE_DIRECT,
+        at(SOURCE, {**SHARED, "imageVersionId": DIRECT}),
+        both(LATER, at(SOURCE, {**SHARED, "imageVersionId": DIRECT})),
     ),
     (Rule.ISO_DEPRECATED, both(OLD, at(SOURCE, ISO)), at(SOURCE, ISO)),
     (Rule.ISO_REMOVED, at(SOURCE, ISO), both(OLD, at(SOURCE, ISO))),
@@ -306,6 +384,12 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         powershell(runAsSystem=True),
         powershell(runAsSystem=True, runElevated=True),
     ),
+    (Rule.SCRIPT_OR_INLINE, both(LATER, validations({"type": "Shell"})), both(LATER, validations(SCRIPT))),
+    (
+        Rule.SYSTEM_ELEVATED,
+        both(LATER, validations({"type": "PowerShell", "inline": ["x"], "runAsSystem": True})),
+        both(LATER, validations({"type": "PowerShell", "inline": ["x"], "runElevated": True})),
+    ),
     (Rule.EXIT_CODES, powershell(validExitCodes=[1]), powershell(validExitCodes=[0, 1])),
     (
         Rule.CUSTOMIZE_NAME,
@@ -317,6 +401,11 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         Rule.CUSTOMIZE_POWERSHELL,
         at(f"{STEPS}.1", {"type": "PowerShell", "inline": ["x"]}),
         powershell(),
+    ),
+    (
+        Rule.CUSTOMIZE_FOREIGN,
+        at(f"{SOURCE}.offer", "windows-11"),
+        both(at(f"{SOURCE}.offer", "windows-11"), powershell()),
     ),
     (
         Rule.RESTART_TIMEOUT,
@@ -393,6 +482,87 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         gallery(replicationRegions=["westus", "westus2"]),
     ),
     (
+        Rule.DISTRIBUTE_REGION,
+        targets(TARGET, {"name": "West US"}),
+        targets(TARGET, {"name": "westus2"}),
+    ),
+    (
+        Rule.DISTRIBUTE_REGIONS,
+        both(targets(TARGET), at(f"{OUT}.0.replicationRegions", ["westus"])),
+        both(targets(TARGET), at(f"{OUT}.0.replicationRegions", [])),
+    ),
+    (
+        Rule.DISTRIBUTE_STORAGE,
+        both(targets(TARGET), at(f"{OUT}.0.storageAccountType", "Standard_LRS")),
+        gallery(storageAccountType="Standard_LRS"),
+    ),
+    (
+        Rule.DISTRIBUTE_VERSIONING,
+        both(LATER, gallery(galleryImageId=VERSION_ID, versioning={"scheme": "Source"})),
+        both(LATER, gallery(versioning={"scheme": "Source"})),
+    ),
+    (
+        Rule.DISTRIBUTE_MAJOR,
+        both(LATER, gallery(versioning={"scheme": "Source", "major": 1})),
+        both(LATER, gallery(versioning={"scheme": "Latest", "major": 1})),
+    ),
+    (
+        Rule.DISTRIBUTE_SOURCE,
+        both(at(SOURCE, SHARED), gallery(galleryImageId=DEFINITION_ID.upper())),
+        both(at(SOURCE, SHARED), gallery(galleryImageId=f"{DEFINITION_ID}2")),
+    ),
+    (
+        Rule.VALIDATE_SOURCE,
+        both(LATER, at("properties.validate", {"sourceValidationOnly": True})),
+        both(LATER, at(STEPS, []), at("properties.validate", {"sourceValidationOnly": True})),
+    ),
+    (
+        Rule.DISK_SIZE,
+        both(NEWEST, at("properties.additionalDataDisks", [{}])),
+        both(NEWEST, at("properties.additionalDataDisks", [{"sizeGB": 32767}])),
+    ),
+    (
+        Rule.DISK_SIZE,
+        both(NEWEST, at("properties.additionalDataDisks", [{"sizeGB": 32768}])),
+        both(NEWEST, at("properties.additionalDataDisks", [])),
+    ),
+    (Rule.NETWORK_NAMES, both(OLD, network(name="v", subnetName="s")), both(OLD, network(**NAMES))),
+    (
+        Rule.NETWORK_CONTAINER,
+        both(STRICT, network(containerInstanceSubnetId=SUBNET_ID)),
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId="")),
+    ),
+    (
+        Rule.NETWORK_SAME,
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId=SUBNET_ID.upper())),
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId=f"{SUBNET_ID}2")),
+    ),
+    (
+        Rule.NETWORK_OTHER,
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId=OTHER_SUBNET_ID)),
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId=f"{SUBNET_ID}2")),
+    ),
+    (
+        Rule.NETWORK_PROXY,
+        both(STRICT, network(proxyVmSize="Standard_A1_v2")),
+        both(STRICT, network(proxyVmSize="")),
+    ),
+    (
+        Rule.NETWORK_NO_PROXY,
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId=SUBNET_ID, proxyVmSize="x")),
+        both(STRICT, network(subnetId=SUBNET_ID, containerInstanceSubnetId=SUBNET_ID, proxyVmSize="")),
+    ),
+    (
+        Rule.NO_EFFECT,
+        both(LATER, at("properties.optimize", {"vmBoot": {"state": "Enabled"}})),
+        both(LATER, at("properties.optimize", {"vmBoot": {"state": "Disabled"}})),
+    ),
+    (
+        Rule.NO_EFFECT,
+        both(NEWEST, targets(TARGET), NEWEST, at(f"{OUT}.0.replicationMode", "Shallow")),
+        both(NEWEST, targets(TARGET), NEWEST, at(f"{OUT}.0.replicationMode", "Full")),
+    ),
+    (
         Rule.DISTRIBUTE_VERSION,
         both(OLD, gallery(galleryImageId=VERSION_ID)),
         gallery(galleryImageId=VERSION_ID),
@@ -406,22 +576,44 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         at("$schema", "other"),
     ),
     (
-        Rule.ARM_EXPRESSION,
+        Rule.ARM_PLAIN,
         at("location", "[resourceGroup().location]"),
         line("[ -e /etc/motd ] && [ 1 = 1 ]"),
     ),
-    (Rule.NOT_BUILT_SOURCE, at(SOURCE, SHARED), at(SOURCE, {"type": "ManagedImage", "imageId": IMAGE_ID})),
-    (Rule.NOT_BUILT_CUSTOMIZER, powershell(), shell(inline=["x"])),
-    (Rule.NOT_BUILT_DISTRIBUTOR, gallery(), at(f"{OUT}.0", image())),
+    (Rule.NOT_BUILT_SOURCE, both(OLD, at(SOURCE, ISO)), at(SOURCE, SHARED)),
+    (Rule.NOT_BUILT_SOURCE, at(SOURCE, {**SHARED, "imageVersionId": DIRECT}), at(SOURCE, SHARED)),
     (
-        Rule.NOT_BUILT_PROPERTY,
-        both(at("apiVersion", "2022-02-14"), at("properties.validate", {"sourceValidationOnly": True})),
-        both(at("apiVersion", "2022-02-14"), at("properties.validate", {"sourceValidationOnly": False})),
+        Rule.NOT_BUILT_CUSTOMIZER,
+        at(f"{STEPS}.1", {"type": "PowerShell", "inline": ["x"]}),
+        at(f"{STEPS}.1", {"type": "Shell", "inline": ["x"]}),
+    ),
+    (
+        Rule.NOT_BUILT_CUSTOMIZER,
+        both(LATER, validations({"type": "PowerShell", "inline": ["x"]})),
+        both(LATER, validations(SCRIPT)),
+    ),
+    (Rule.NOT_BUILT_WINDOWS, powershell(), shell(inline=["x"])),
+    (
+        Rule.NOT_BUILT_WINDOWS,
+        at(f"{SOURCE}.publisher", "MicrosoftWindowsDesktop"),
+        at(f"{SOURCE}.publisher", "MicrosoftCBLMariner"),
     ),
     (
         Rule.NOT_BUILT_PROPERTY,
-        at("properties.vmProfile", {"vnetConfig": {"subnetId": SUBNET_ID}}),
-        at("properties.vmProfile", {"vnetConfig": {}}),
+        both(NEWEST, at("properties.additionalDataDisks", [{"sizeGB": 1}])),
+        both(NEWEST, at("properties.additionalDataDisks", [])),
+    ),
+    (
+        Rule.NOT_BUILT_PROPERTY,
+        both(at("apiVersion", "2023-07-01"), at("properties.errorHandling", {"onCustomizerError": "abort"})),
+        both(
+            at("apiVersion", "2023-07-01"), at("properties.errorHandling", {"onCustomizerError": "cleanup"})
+        ),
+    ),
+    (
+        Rule.NOT_BUILT_PROPERTY,
+        both(LATER, at(f"{OUT}.0.uri", "https://a.blob.core.windows.net/c/d.vhd")),
+        both(LATER, at(f"{OUT}.0.uri", "")),
     ),
 ]
 
@@ -459,8 +651,12 @@ def test_a_set_of_an_unknown_name_says_what_was_meant() -> None:
 
 
 def test_every_rule_is_tested() -> None:
-    elsewhere = {Rule.VERSION_UNUSED, Rule.PLACEHOLDER_UNKNOWN}
-    assert {case[0] for case in CASES} | elsewhere == set(Rule)
+    tested = {case[0] for case in CASES} | {Rule.VERSION_UNUSED, Rule.PLACEHOLDER_UNKNOWN}
+    others = "".join(
+        file.read_text() for file in TESTS.rglob("test_*.py") if file.name not in {Path(__file__).name, NOTES}
+    )
+    untested = {rule for rule in set(Rule) - tested if f"Rule.{rule.name}" not in others}
+    assert {rule.code for rule in untested if f'"{rule.code}"' not in others} == set()
     assert len({rule.code for rule in Rule}) == len(Rule)
 
 
@@ -470,6 +666,8 @@ def test_every_rule_is_tested() -> None:
         (at("tagz", {}), Rule.FIELD_UNKNOWN),
         (at("Tags", {}), Rule.FIELD_SPELLING),
         (at(f"{OUT}.0.type", "vhd"), Rule.TYPE_SPELLING),
+        (network(**NAMES), Rule.FIELD_VERSION),
+        (gallery(versioning={"scheme": "Source", "major": 1}, replicationRegions=[]), Rule.DISTRIBUTE_MAJOR),
     ],
 )
 def test_spellings_are_errors_where_the_service_is_strict(change: Edit, rule: Rule) -> None:
@@ -480,10 +678,10 @@ def test_spellings_are_errors_where_the_service_is_strict(change: Edit, rule: Ru
 
 
 def test_a_build_takes_what_is_missing_or_not_built_as_errors() -> None:
-    change = both(powershell(name="<who>"), at("location", "[resourceGroup().location]"))
+    change = powershell(name="<who>")
     for for_build, severity in ((False, Severity.NOTE), (True, Severity.ERROR)):
         found = {one.code: one.severity for one in problems(change, for_build=for_build)}
-        codes = {Rule.PLACEHOLDER_OPEN, Rule.NOT_BUILT_CUSTOMIZER, Rule.ARM_EXPRESSION}
+        codes = {Rule.PLACEHOLDER_OPEN, Rule.NOT_BUILT_WINDOWS}
         assert {found[rule.code] for rule in codes} == {severity}
 
 
@@ -495,3 +693,65 @@ def test_an_identity_is_needed_since_2021() -> None:
         "Validation failed: 'ImageTemplate': Missing field 'identity'. Please review "
         "http://aka.ms/azvmimagebuildertmplref for details on fields required in the Image Builder Template."
     )
+
+
+def test_an_unknown_field_has_the_words_of_the_service() -> None:
+    changed = both(STRICT, at("properties.optimize", {"vmboot": {"state": "Enabled"}}))
+    (problem,) = (one for one in problems(changed) if one.code == Rule.FIELD_SPELLING.code)
+    assert problem.azure_message == (
+        "Unmarshalling entity encountered error: unmarshalling type *v2024_02_01.ImageTemplate: struct field "
+        "Properties: unmarshalling type *v2024_02_01.ImageTemplateProperties: struct field Optimize: "
+        "unmarshalling type *v2024_02_01.ImageTemplatePropertiesOptimize: unmarshalling type "
+        '*v2024_02_01.ImageTemplatePropertiesOptimize, unknown field "vmboot". There is an issue with the '
+        "syntax with the JSON template you are submitting. Please check the JSON template for syntax and "
+        "grammar. For more information on the syntax and grammar of the JSON template, visit "
+        "http://aka.ms/azvmimagebuildertmplref."
+    )
+    below = (one for one in problems(both(STRICT, at(f"{OUT}.0.tagz", {}))) if one.is_error)
+    assert [one.azure_message for one in below] == [""]
+
+
+def test_kinds_of_the_first_api_version_are_read_in_any_casing() -> None:
+    first = at("apiVersion", "2018-02-01-preview")
+    for kind in ("shell", "Shell"):
+        step = at(STEPS, [{"type": kind, "script": URI}])
+        out = at(OUT, [{**image(), "type": "managedImage"}])
+        changed = both(first, step, out, at("identity", DROP), at(f"{SOURCE}.version", "12.0.1"))
+        assert problems(changed) == ()
+    (problem,) = problems(both(first, step, out, at("identity", DROP), at(f"{STEP}.type", "shel")))[-1:]
+    assert problem.hint == "did you mean `shell`? one of shell"
+
+
+def test_what_an_api_version_has_not_is_not_read() -> None:
+    lines = both(at("apiVersion", "2018-02-01-preview"), at(STEPS, [{"type": "shell", "inline": ["x"]}]))
+    assert {Rule.FIELD_VERSION.code, Rule.SCRIPT_OR_INLINE.code} <= {one.code for one in problems(lines)}
+
+
+def test_a_windows_template_is_one_unsupported_line() -> None:
+    steps = [
+        {"type": "PowerShell", "inline": ["x"]},
+        RESTART,
+        {"type": "WindowsUpdate"},
+        {"type": "PowerShell", "inline": ["y"]},
+    ]
+    windows = both(
+        LATER,
+        at(f"{SOURCE}.publisher", "MicrosoftWindowsServer"),
+        at(f"{SOURCE}.offer", "WindowsServer"),
+        at(STEPS, steps),
+        at(f"{OUT}.0.uri", "https://a.blob.core.windows.net/c/d.vhd"),
+    )
+    (problem,) = (one for one in problems(windows, for_build=True) if one.is_unsupported)
+    assert problem.severity is Severity.ERROR
+    assert problem.message == (
+        "This version builds Linux guests with Shell and File steps; a Windows guest is lacking for the "
+        "source MicrosoftWindowsServer:WindowsServer:12:latest and steps of the kinds PowerShell, "
+        "WindowsRestart, WindowsUpdate."
+    )
+    assert problem.hint == ""
+
+
+def test_duplicate_names_are_a_note_where_azure_allows_them() -> None:
+    twice = at(f"{STEPS}.1", {"type": "Shell", "name": "hello", "inline": ["x"]})
+    (problem,) = problems(both(at("apiVersion", "2021-10-01"), twice))
+    assert (problem.code, problem.severity) == (Rule.CUSTOMIZE_NAME.code, Severity.NOTE)
