@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmwright.builds.build import BuildRequest
+from vmwright.builds.declared import make_declared
 from vmwright.builds.preflight import check_request
 from vmwright.builds.reaper import reap
 from vmwright.builds.run import run_build
@@ -13,7 +14,7 @@ from vmwright.cli.running import opened, print_error, run, shown_events
 from vmwright.cli.templates import print_problem, read_file, template_name, values_of
 from vmwright.cli.words import duration, size
 from vmwright.errors import TemplateError, UnsupportedError
-from vmwright.events import Events, ProblemFound
+from vmwright.events import Events, Outcome, ProblemFound
 from vmwright.settings import MachineChoice
 from vmwright.template.formats import is_name
 
@@ -24,66 +25,116 @@ if TYPE_CHECKING:
     from vmwright.builds.build import BuildResult
     from vmwright.settings import Settings
     from vmwright.state.database import Database
-    from vmwright.template import Reading, Template
+    from vmwright.template import Problem, Readings, Template
 
 
 def build(
     file: Path,
     *,
     values: Sequence[str],
+    parameters: Sequence[Path],
     out: Path | None,
     formats: str | None,
     machine: str | None,
     name: str | None,
     as_json: bool,
 ) -> None:
-    """Build a template and end the program with the exit code that tells how it went."""
+    """Build a template, or those of a deployment; the program's exit code tells how it went."""
     with opened() as (settings, database):
         if name is not None and not is_name(name):
             raise TemplateError(f"--name {name}: not a name", hint="1 to 64 letters, digits and - _ .")
-        reading = read_file(file, values=values_of(values), name=name, for_build=True)
-        with shown_events(as_json_lines=as_json) as events:
-            template = _built_template(file, reading, events, as_json=as_json)
-            request = BuildRequest(
+        readings = read_file(file, values=values_of(values), parameters=parameters, name=name, for_build=True)
+        templates = _built_templates(file, readings, as_json=as_json)
+        if name is not None and len(templates) > 1:
+            message = f"--name {name}: the file has {len(templates)} image templates"
+            raise TemplateError(message, hint="leave it out: each one has a name of its own")
+        requests = [
+            BuildRequest(
                 template=template,
                 name=name or template.name or template_name(file),
                 machine=MachineChoice(machine) if machine else settings.machine,
                 out=out.absolute() if out else None,
                 formats=_formats(formats, out),
             )
+            for template in templates
+        ]
+        run(_check(requests, settings, database))
+        with shown_events(as_json_lines=as_json) as events:
+            make_declared(readings.resources, database, events)
+        code = _build_all(requests, readings, settings, database, as_json=as_json)
+        if code:
+            sys.exit(code)
+
+
+def _build_all(
+    requests: Sequence[BuildRequest],
+    readings: Readings,
+    settings: Settings,
+    database: Database,
+    *,
+    as_json: bool,
+) -> int:
+    """Build one after the other, but none that needs one that failed; return the worst exit code."""
+    failed: dict[str, str] = {}
+    codes: list[int] = []
+    for request, reading in zip(requests, readings.readings, strict=True):
+        # A stream of its own: the log of a build reads what this build says, and no other.
+        with shown_events(as_json_lines=as_json) as events:
+            for secret in readings.secrets:
+                events.keep_secret(secret)
+            if missing := [name for one, name in failed.items() if one in reading.needs]:
+                events.warn(f"{request.name} is not built: it needs {', '.join(missing)}, which failed.")
+                continue
             result = run(_build(request, settings, database, events))
-        _finish(result, as_json=as_json)
+        _report(result, events, as_json=as_json)
+        codes.append(result.error.exit_code if result.error else 0)
+        if result.error is not None:
+            failed[reading.id.casefold()] = request.name
+        if result.outcome is Outcome.CANCELED:
+            break
+    if len(requests) > 1 and not as_json:
+        print(f"{codes.count(0)} of {len(requests)} image templates built")
+    return max(codes)
+
+
+async def _check(requests: Sequence[BuildRequest], settings: Settings, database: Database) -> None:
+    for request in requests:
+        await check_request(request, settings, database)
 
 
 async def _build(
     request: BuildRequest, settings: Settings, database: Database, events: Events
 ) -> BuildResult:
-    await check_request(request, settings, database)
-    await reap(database, events)
+    await reap(database, events, settings=settings)
     return await run_build(request, settings=settings, database=database, events=events)
 
 
-def _built_template(file: Path, reading: Reading, events: Events, *, as_json: bool) -> Template:
-    """Say what was found; end here where the template is invalid, or asks for what this version lacks."""
-    for problem in reading.problems:
-        if not as_json:
+def _built_templates(file: Path, readings: Readings, *, as_json: bool) -> list[Template]:
+    """Say what was found; end here where the file is invalid, or asks for what this version lacks."""
+    if not as_json:
+        for problem in readings.problems:
             print_problem(file, problem, err=True)
-            continue
-        events.say(
-            ProblemFound(
-                severity=problem.severity,
-                code=problem.code,
-                path=problem.path,
-                line=problem.line,
-                message=problem.message,
-                hint=problem.hint,
-            )
-        )
-    if reading.errors:
+    else:
+        with shown_events(as_json_lines=True) as events:
+            for problem in readings.problems:
+                events.say(_found(problem))
+    if readings.errors:
         sys.exit(TemplateError.exit_code)
-    if reading.unsupported or reading.template is None:
+    templates = [one.template for one in readings.readings if one.template is not None]
+    if readings.unsupported or not templates:
         sys.exit(UnsupportedError.exit_code)
-    return reading.template
+    return templates
+
+
+def _found(problem: Problem) -> ProblemFound:
+    return ProblemFound(
+        severity=problem.severity,
+        code=problem.code,
+        path=problem.path,
+        line=problem.line,
+        message=problem.message,
+        hint=problem.hint,
+    )
 
 
 def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
@@ -98,8 +149,8 @@ def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
     return asked
 
 
-def _finish(result: BuildResult, *, as_json: bool) -> None:
-    """Say what there is now and where; the exit code is 0 only when all of it is there."""
+def _report(result: BuildResult, events: Events, *, as_json: bool) -> None:
+    """Say what there is now and where."""
     if not as_json:
         for output in result.outputs:
             if output.file is not None and not output.error:
@@ -107,5 +158,4 @@ def _finish(result: BuildResult, *, as_json: bool) -> None:
                 print(f"  {output.file}  {size(status.st_size)}, {size(status.st_blocks * 512)} on this disk")
         print(f"build {result.id} {result.outcome} in {duration(result.seconds)}; log: {result.log}")
     if result.error is not None:
-        print_error(result.error)
-        sys.exit(result.error.exit_code)
+        print_error(result.error, hide=events.redact)

@@ -14,7 +14,7 @@ from vmwright.errors import BuildCanceledError, VmwrightError
 from vmwright.events import Events, as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from vmwright.events import Event, Reader
     from vmwright.settings import Settings
@@ -63,12 +63,12 @@ def fail(error: VmwrightError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def print_error(error: VmwrightError) -> None:
-    """Print an error as ``error:`` and ``hint:``, on standard error."""
+def print_error(error: VmwrightError, *, hide: Callable[[str], str] = str) -> None:
+    """Print an error as ``error:`` and ``hint:``, on standard error; ``hide`` takes secrets out of a text."""
     where = f"{error.target}: " if error.target and error.target not in error.message else ""
-    say(("error: ", "bold red"), f"{where}{error.message}", err=True)
+    say(("error: ", "bold red"), hide(f"{where}{error.message}"), err=True)
     if error.hint:
-        say(("hint: ", "cyan"), error.hint, err=True)
+        say(("hint: ", "cyan"), hide(error.hint), err=True)
 
 
 @contextlib.contextmanager

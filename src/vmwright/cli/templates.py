@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.cli.screen import say
 from vmwright.errors import TemplateError
-from vmwright.template import Problem, Reading, Severity, read
+from vmwright.template import ParameterFile, Problem, Readings, Severity, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,19 +38,36 @@ def values_of(settings: Sequence[str]) -> dict[str, str]:
 
 
 def read_file(
-    file: Path, *, values: dict[str, str], name: str | None, api_version: str | None = None, for_build: bool
-) -> Reading:
+    file: Path,
+    *,
+    values: dict[str, str],
+    parameters: Sequence[Path],
+    name: str | None,
+    api_version: str | None = None,
+    for_build: bool,
+) -> Readings:
     """Read and check a template's file.
 
-    :raises TemplateError: the file cannot be read.
+    :param parameters: parameter files for a deployment template
+    :raises TemplateError: a file cannot be read.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise TemplateError(f"{file} cannot be read: {error.strerror}", target=str(file)) from None
-    return read(
-        data, api_version=api_version, values=values, name=name or template_name(file), for_build=for_build
+    return read_all(
+        _bytes_of(file),
+        api_version=api_version,
+        values=values,
+        parameters=[ParameterFile(str(one), _bytes_of(one)) for one in parameters],
+        name=name or template_name(file),
+        for_build=for_build,
     )
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        hint = "--set NAME=VALUE" if "=" in file.name else None
+        message = f"{file} cannot be read: {error.strerror}"
+        raise TemplateError(message, target=str(file), hint=hint) from None
 
 
 def print_problem(file: Path, problem: Problem, *, err: bool = False) -> None:

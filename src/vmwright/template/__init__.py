@@ -6,14 +6,29 @@
     contract      how contracts are written                shapes        the contracts, as data
     reading       tree + contract -> checked objects       values, texts, formats: their simple values
     checking*     rules over the whole                     catalogue     every rule, with its code
-    support       what is not built yet                    modelling     checked objects -> model
+    family        which guests a template is for           wording       the service's own words
+    support       what is not built yet, or without effect
+    modelling     checked objects -> model                 writing       model -> a request's body
     whole         the way of one template through all of them
+    readings      a file: one template, or a deployment    deployment/   ARM's expressions and resources
+    deploying     a deployment -> readings of its image templates
 """
 
 from __future__ import annotations
 
 from vmwright.template.model import Template
 from vmwright.template.problems import Place, Problem, Severity
+from vmwright.template.readings import ParameterFile, Readings, read_all
 from vmwright.template.whole import Reading, read
 
-__all__ = ["Place", "Problem", "Reading", "Severity", "Template", "read"]
+__all__ = [
+    "ParameterFile",
+    "Place",
+    "Problem",
+    "Reading",
+    "Readings",
+    "Severity",
+    "Template",
+    "read",
+    "read_all",
+]

@@ -104,6 +104,11 @@ def parse(data: bytes) -> tuple[Object | None, tuple[Problem, ...]]:
     return root, (*problems, *_duplicates(root))
 
 
+def below(path: str, key: str) -> str:
+    """Return the JSON path of a key of the object at ``path``."""
+    return f"{path}.{key}".removeprefix(".") if PLAIN_KEY.fullmatch(key) else f"{path}[{key!r}]"
+
+
 def plain_object(node: Object) -> dict[str, object]:
     """Return an object as a dict of dicts, lists and scalars."""
     return {member.key: plain(member.value) for member in node.members}
@@ -283,8 +288,8 @@ class _TreeBuilder:
     def _member(self, pair: tree_sitter.Node, path: str) -> Member:
         key_node, value_node = pair.named_children
         key = str(self._scalar(key_node))
-        below = f"{path}.{key}".removeprefix(".") if PLAIN_KEY.fullmatch(key) else f"{path}[{key!r}]"
-        return Member(key, self._place(key_node, below), self.node(value_node, below))
+        under = below(path, key)
+        return Member(key, self._place(key_node, under), self.node(value_node, under))
 
     def _scalar(self, node: tree_sitter.Node) -> Plain:
         # A number of thousands of digits is no number to us: float gives inf, which no range accepts.

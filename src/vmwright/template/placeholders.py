@@ -6,6 +6,7 @@ Values come from ``--set``; a few names have a local default. Scripts keep their
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ REGIONS: Mapping[str, str] = MappingProxyType(
 IMAGE_NAMES = ("imagename", "imagedefname", "imagedefinitionname", "imagegalleryname", "runoutputname")
 GALLERY_NAMES = ("sharedimagegalname", "sharedimagegalleryname", "galleryname")
 IDENTITY_NAMES = ("imgbuilderid", "identityid")
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 IDENTITY = (
     "/subscriptions/{subscription}/resourceGroups/{group}"
     "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/vmwright"
@@ -38,11 +40,15 @@ IDENTITY = (
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A tree with its placeholders filled; ``open_paths`` are the texts that still hold one."""
+    """A tree with its placeholders filled; ``open_paths`` are the texts that still hold one.
+
+    ``names`` are the placeholders that were met: in lower case -> as they are written.
+    """
 
     tree: Object
     problems: tuple[Problem, ...]
     open_paths: frozenset[str]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def fill(document: Object, values: Mapping[str, str], *, name: str, for_build: bool) -> Filled:
@@ -51,13 +57,19 @@ def fill(document: Object, values: Mapping[str, str], *, name: str, for_build: b
     Names match in any casing. ``name`` is the template's, from which image and run output names derive.
     A placeholder that stays without value is a note, or an error ``for_build``.
     """
+    filled = fill_part(document, values, name=name, for_build=for_build)
+    return dataclasses.replace(filled, problems=(*filled.problems, *unknown_names(values, filled.names)))
+
+
+def fill_part(document: Object, values: Mapping[str, str], *, name: str, for_build: bool) -> Filled:
+    """Fill a part of a file as ``fill`` does; what ``values`` name may then stand in another part."""
     filler = _Filler(
         given={key.strip("<> ").casefold(): value for key, value in values.items()},
         defaults=_defaults(values, name),
     )
     tree = filler.object(document, in_command=False)
-    problems = [*filler.problems(for_build=for_build), *_unknown(values, filler)]
-    return Filled(tree, tuple(problems), frozenset(filler.open_paths))
+    problems = tuple(filler.problems(for_build=for_build))
+    return Filled(tree, problems, frozenset(filler.open_paths), filler.seen)
 
 
 def _defaults(values: Mapping[str, str], name: str) -> dict[str, str]:
@@ -143,19 +155,25 @@ def _set(name: str) -> str:
     return f"--set '{argument}'" if " " in name else f"--set {argument}"
 
 
-def _unknown(values: Mapping[str, str], filler: _Filler) -> list[Problem]:
+def unknown_names(
+    values: Mapping[str, str], names: Mapping[str, str], *, others: Mapping[str, str] = NO_NAMES
+) -> list[Problem]:
+    """Give a problem for each name of ``--set`` that is neither a placeholder nor one of ``others``."""
+    known = {key: f"<{name}>" for key, name in names.items()} | dict(others)
     found = []
     for name in values:
         folded = name.strip("<> ").casefold()
-        if folded in filler.seen:
+        if folded in known:
             continue
-        near = difflib.get_close_matches(folded, filler.seen, n=1)
+        near = difflib.get_close_matches(folded, known, n=1)
         if near:
-            hint = f"did you mean `{filler.seen[near[0]]}`?"
-        elif filler.seen:
-            hint = f"it has {', '.join(f'<{known}>' for known in filler.seen.values())}"
+            hint = f"did you mean `{known[near[0]].strip('<>')}`?"
+        elif known:
+            hint = f"it has {', '.join(known.values())}"
         else:
             hint = "it has no placeholders"
         message = f"--set {name}: the template has no placeholder <{name}>."
+        if others:
+            message = f"--set {name}: the template has no parameter or placeholder of this name."
         found.append(Rule.PLACEHOLDER_UNKNOWN.at(None, message, hint=hint))
     return found

@@ -12,23 +12,22 @@ from vmwright.template.catalogue import Rule
 from vmwright.template.checking import check
 from vmwright.template.contract import (
     API_VERSIONS,
-    COMPLETE,
-    NEWEST_COMPLETE,
+    NEWEST,
     STRICT_SINCE,
     reaches,
 )
 from vmwright.template.document import Object, Scalar
 from vmwright.template.modelling import model_of
 from vmwright.template.placeholders import Filled, fill
-from vmwright.template.problems import Place, Problem, Severity
 from vmwright.template.reading import Reader
 from vmwright.template.shapes import ENVELOPE
-from vmwright.template.support import unsupported
+from vmwright.template.support import unsupported, without_effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from vmwright.template.model import Template
+    from vmwright.template.problems import Place, Problem
 
 # What ARM takes for an expression: [function(...)...]; a shell's [ -f file ] is none.
 EXPRESSION = re.compile(r"\[\s*[A-Za-z_]\w*\s*\(.*\]", re.DOTALL)
@@ -41,10 +40,13 @@ class Reading:
 
     Problems stand in the order of the file. Those under ``unsupported/`` do not take the template away: they
     say what this version cannot build yet (exit code 3), not that the template is wrong (exit code 2).
+    A template of a deployment has an ``id``, and ``needs`` the resources with these ids, in lower case.
     """
 
     template: Template | None
     problems: tuple[Problem, ...]
+    id: str = ""
+    needs: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -68,7 +70,7 @@ def read(
     """Read and check a template.
 
     :param data: the file as it is, or a request's body
-    :param api_version: for a body that does not name its own; None: the newest that is wholly known
+    :param api_version: for a body that does not name its own; None: the newest
     :param values: what ``--set`` gives to placeholders
     :param name: the template's name where the body has none; defaults of placeholders derive from it
     :param for_build: a placeholder without value, and what is not built yet, are errors rather than notes
@@ -76,10 +78,19 @@ def read(
     tree, found = documents.parse(data)
     if tree is None:
         return Reading(None, found)
-    if deployment := _deployment(tree):
-        return Reading(None, (*found, deployment))
+    if is_deployment(tree):
+        message = "This is an ARM deployment template; an image template belongs here."
+        hint = "the image template from its `resources`, with the values of its expressions"
+        return Reading(None, (*found, Rule.ARM_DEPLOYMENT.at(tree.place, message, hint=hint)))
     filled = fill(tree, values or {}, name=name, for_build=for_build)
-    problems = [*found, *filled.problems, *_texts(filled.tree, for_build=for_build)]
+    return read_filled(filled, found, api_version=api_version, name=name, for_build=for_build)
+
+
+def read_filled(
+    filled: Filled, found: tuple[Problem, ...], *, api_version: str | None, name: str, for_build: bool
+) -> Reading:
+    """Read and check a tree whose placeholders are filled; ``found`` is what was found in it before."""
+    problems = [*found, *filled.problems, *_texts(filled.tree)]
     version = _version(filled, api_version, problems)
     if version is None:
         return Reading(None, _in_order(problems))
@@ -87,7 +98,8 @@ def read(
     checked = reader.read(filled.tree, ENVELOPE)
     problems += reader.problems
     problems += check(checked, version)
-    problems += unsupported(checked, version, for_build=for_build)
+    problems += unsupported(checked, for_build=for_build)
+    problems += without_effect(checked)
     reading = Reading(None, _in_order(problems))
     if reading.errors:
         return reading
@@ -99,27 +111,23 @@ def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda one: (one.line, one.column)))
 
 
-def _deployment(tree: Object) -> Problem | None:
-    resources = tree.get("resources")
+def is_deployment(tree: Object) -> bool:
+    """Tell whether a file is an ARM deployment template, by its schema or its resources."""
     schema = tree.get("$schema")
-    is_deployment = isinstance(schema, Scalar) and "deploymenttemplate" in str(schema.value).casefold()
-    if resources is None and not is_deployment:
-        return None
-    message = "This is an ARM deployment template; this version reads image templates alone."
-    hint = "put the image template from `resources` into a file of its own, its parameters written out"
-    return Rule.ARM_DEPLOYMENT.at((resources or tree).place, message, hint=hint)
+    says_so = isinstance(schema, Scalar) and "deploymenttemplate" in str(schema.value).casefold()
+    return says_so or tree.get("resources") is not None
 
 
-def _texts(tree: Object, *, for_build: bool) -> Iterator[Problem]:
+def _texts(tree: Object) -> Iterator[Problem]:
     for node in documents.walk(tree):
         if isinstance(node, Object):
             unfit = [member.place for member in node.members if UNFIT_CHARACTER.search(member.key)]
         elif isinstance(node, Scalar) and isinstance(node.value, str):
             unfit = [node.place] if UNFIT_CHARACTER.search(node.value) else []
             if EXPRESSION.fullmatch(node.value):
-                message = "ARM expressions are not evaluated by this version."
-                severity = Severity.ERROR if for_build else Severity.NOTE
-                yield Rule.ARM_EXPRESSION.at(node.place, message, hint="write its value", severity=severity)
+                message = "Expressions are evaluated in ARM deployment templates only; this stays a text."
+                hint = "write its value, or put the image template into `resources` of a deployment template"
+                yield Rule.ARM_PLAIN.at(node.place, message, hint=hint)
         else:
             continue
         for place in unfit:
@@ -139,7 +147,7 @@ def _version(filled: Filled, given: str | None, problems: list[Problem]) -> str 
     elif given is not None:
         version = given
     else:
-        version = NEWEST_COMPLETE
+        version = NEWEST
         message = f"The template names no api-version; it is read as {version}."
         hint = f'"apiVersion": "{version}", or --api-version for a request\'s body'
         problems.append(Rule.VERSION_ASSUMED.at(None, message, hint=hint))
@@ -158,9 +166,6 @@ def _unknown_version(version: str, place: Place | None) -> Problem:
 
 
 def _about_version(version: str, place: Place | None) -> Iterator[Problem]:
-    if version not in COMPLETE:
-        message = f"{version} is read as far as it agrees with {' and '.join(COMPLETE)}."
-        yield Rule.VERSION_PARTLY.at(place, message)
     if place is not None and reaches(version, STRICT_SINCE):
         message = f"Azure's REST API refuses `apiVersion` in the body since {STRICT_SINCE}."
         yield Rule.VERSION_IN_BODY.at(place, message)
