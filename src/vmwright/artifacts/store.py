@@ -17,6 +17,7 @@ from vmwright.state.tables import ArtifactRow, BuildRow, ImageRow, LayerRow, Sou
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from vmwright.artifacts.files import ProgressSink
@@ -92,6 +93,11 @@ class ArtifactStore:
             self._delete(session, digest)
         return True
 
+    def build_on(self, digest: str) -> str | None:
+        """Return the id of a build that runs on an artifact or has layers on it, or None."""
+        with self._database.session() as session:
+            return session.scalar(_builds_on(digest).limit(1))
+
     async def _adopt_copy(self, path: Path, disk_format: str, progress: ProgressSink | None) -> Artifact:
         copy = self._folder / f"{uuid.uuid4()}.part"
         claim = self._ledger.claim(ResourceKind.PATH, copy)
@@ -137,13 +143,11 @@ class ArtifactStore:
 
     def _is_used(self, session: Session, digest: str) -> bool:
         """Return whether an image, a version, a source, or a build that runs or has layers on it uses it."""
-        layers = select(LayerRow).where(LayerRow.build_id == BuildRow.id).exists()
-        of_a_build = BuildRow.source.contains(digest), or_(BuildRow.ended_at.is_(None), layers)
         users = (
             select(ImageRow.key).where(ImageRow.digest == digest),
             select(SourceRow.id).where(SourceRow.digest == digest),
             select(VersionRow.key).where(VersionRow.digest == digest),
-            select(BuildRow.id).where(*of_a_build),
+            _builds_on(digest),
         )
         return any(session.execute(user.limit(1)).first() is not None for user in users)
 
@@ -153,3 +157,10 @@ class ArtifactStore:
             return
         session.execute(delete(ArtifactRow).where(ArtifactRow.digest == digest))
         self._artifact(row).path.unlink(missing_ok=True)
+
+
+def _builds_on(digest: str) -> Select[str]:
+    layers = select(LayerRow).where(LayerRow.build_id == BuildRow.id).exists()
+    return select(BuildRow.id).where(
+        BuildRow.source.contains(digest), or_(BuildRow.ended_at.is_(None), layers)
+    )

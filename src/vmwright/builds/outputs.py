@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore
+from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds.records import RunSubState
 from vmwright.distributors.distributor import Destinations, RunOutput
 from vmwright.distributors.kinds import distribute, export_as
-from vmwright.images import ImageLibrary
+from vmwright.distributors.stored import StoredImage
+from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary
 from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
@@ -25,14 +26,29 @@ async def distribute_all(build: Build, image: FinishedImage) -> tuple[RunOutput,
     """
     build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
     artifacts = ArtifactStore(build.settings.home, build.database)
+    stored = StoredImage(image, artifacts, build.events)
     destinations = Destinations(
-        store=artifacts,
+        stored=stored,
         library=ImageLibrary(build.database, artifacts),
+        galleries=GalleryLibrary(build.database),
+        versions=VersionLibrary(build.database, artifacts, RegionStores(build.settings)),
+        location=build.template.location,
+        api_version=build.template.api_version,
+        makes_galleries=build.request.makes_galleries,
         files=build.request.out or build.settings.home / "artifacts" / "vhds",
         users=build.request.out is not None,
         ledger=build.ledger,
         events=build.events,
     )
+    try:
+        return await _distribute(build, image, destinations)
+    finally:
+        stored.drop_unused()
+
+
+async def _distribute(
+    build: Build, image: FinishedImage, destinations: Destinations
+) -> tuple[RunOutput, ...]:
     made = []
     for distributor in build.template.distribute:
         made.append(await distribute(distributor, image, destinations))

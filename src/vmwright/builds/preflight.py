@@ -1,20 +1,27 @@
-"""What can be refused before a build begins: folders and images that cannot be written."""
+"""What can be refused before a build begins: folders, images and galleries that cannot be written."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore
+from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.artifacts.publish import check_writable
 from vmwright.builds.hosting import choose_machine
-from vmwright.errors import DistributeError, UnsupportedError
-from vmwright.images import ImageLibrary
-from vmwright.template.model import ManagedImage, OsType
+from vmwright.builds.networks import check_network, network_for
+from vmwright.errors import DistributeError, UnsupportedError, VmwrightError
+from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary, ids, numbers
+from vmwright.regions import api_name
+from vmwright.sources import marketplace
+from vmwright.sources.catalogue import Catalogue
+from vmwright.sources.urn import Urn
+from vmwright.template.model import ManagedImage, OsType, PlatformImage, SharedImage, VersioningScheme
 
 if TYPE_CHECKING:
     from vmwright.builds.build import BuildRequest
     from vmwright.settings import Settings
+    from vmwright.sources.base_disk import BaseDisk
     from vmwright.state.database import Database
+    from vmwright.template.model import Source, Template
 
 
 async def check_request(request: BuildRequest, settings: Settings, database: Database) -> None:
@@ -23,12 +30,62 @@ async def check_request(request: BuildRequest, settings: Settings, database: Dat
     :raises UnsupportedError: it has none, or one cannot; said before anything starts.
     """
     # this version builds Linux guests; what the source really is, is only known once it is there
-    await choose_machine(request.machine, OsType.LINUX, settings)
+    choice = await choose_machine(request.machine, OsType.LINUX, settings)
+    await check_network(network_for(request.template.vm_profile.vnet_config, settings), choice.kind)
     library = ImageLibrary(database, ArtifactStore(settings.home, database))
+    _check_source(request.template.source, settings, database)
     try:
         check_writable(request.out or settings.home)
         for distributor in request.template.distribute:
-            if isinstance(distributor, ManagedImage):
-                library.check_location(distributor.image_id, distributor.location)
-    except DistributeError as error:
+            match distributor:
+                case ManagedImage():
+                    library.check_location(distributor.image_id, distributor.location)
+                case SharedImage():
+                    _check_gallery(distributor, request, settings, database)
+    except VmwrightError as error:
         raise UnsupportedError(error.message, target=error.target, hint=error.hint) from None
+
+
+def _check_source(source: Source, settings: Settings, database: Database) -> None:
+    """Check that a marketplace name is not one of those without a free image, unless the user has added one.
+
+    :raises UnsupportedError: it is; the hint says what to add.
+    """
+    if not isinstance(source, PlatformImage):
+        return
+    urn = Urn(source.publisher, source.offer, source.sku, source.version)
+    if not Catalogue(database, ArtifactStore(settings.home, database)).find(urn):
+        marketplace.load(settings.home).refuse_missing(urn)
+
+
+def _check_gallery(
+    distributor: SharedImage, request: BuildRequest, settings: Settings, database: Database
+) -> None:
+    """Check that the version is new and that the stores of its regions can be written."""
+    wanted = ids.parse_definition(distributor.gallery_image_id)
+    galleries, stores = GalleryLibrary(database), RegionStores(settings)
+    if not request.makes_galleries:
+        galleries.get_definition(wanted)
+    if wanted.version:
+        VersionLibrary(database, ArtifactStore(settings.home, database), stores).check_new(wanted)
+    definition = galleries.find_definition(wanted)
+    home = definition.location if definition else request.template.location
+    for region in dict.fromkeys(map(api_name, (*(one.name for one in distributor.target_regions), home))):
+        stores.check(region)
+
+
+def check_destinations(template: Template, base: BaseDisk, database: Database) -> None:
+    """Check that the image definitions are for images of the source, once that is known.
+
+    :raises DistributeError: one is for another OS or generation, or its number cannot be had from the source.
+    """
+    galleries = GalleryLibrary(database)
+    for distributor in template.distribute:
+        if not isinstance(distributor, SharedImage):
+            continue
+        try:
+            galleries.check_fits(ids.parse_definition(distributor.gallery_image_id), base.facts)
+            if distributor.versioning and distributor.versioning.scheme is VersioningScheme.SOURCE:
+                numbers.check_source(base.exact_version)
+        except DistributeError as error:
+            raise DistributeError(error.message, target=distributor.path, hint=error.hint) from error

@@ -7,21 +7,25 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds.records import end_interrupted
 from vmwright.disks import attach, mounts
 from vmwright.errors import VmwrightError
+from vmwright.images import VersionLibrary
 from vmwright.machines.nspawn import remove_container
 from vmwright.process import kill_marked
 from vmwright.state.resources import Ledger, Resource, ResourceKind, abandoned
 
 if TYPE_CHECKING:
     from vmwright.events import Events
+    from vmwright.settings import Settings
     from vmwright.state.database import Database
 
 
-async def reap(database: Database, events: Events) -> None:
+async def reap(database: Database, events: Events, *, settings: Settings) -> None:
     """Remove what was left, the newest first, and record the builds that it belonged to as failed."""
     end_interrupted(database)
+    _remove_unfinished_versions(database, events, settings)
     left = abandoned(database)
     if not left:
         return
@@ -36,6 +40,14 @@ async def reap(database: Database, events: Events) -> None:
             events.warn(f"{resource.kind} {resource.identity} could not be removed: {error}")
         else:
             ledger.release(resource)
+
+
+def _remove_unfinished_versions(database: Database, events: Events, settings: Settings) -> None:
+    library = VersionLibrary(database, ArtifactStore(settings.home, database), RegionStores(settings))
+    try:
+        library.remove_unfinished()
+    except VmwrightError as error:
+        events.warn(f"An unfinished image version could not be removed: {error}")
 
 
 async def remove(resource: Resource) -> None:

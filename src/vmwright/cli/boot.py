@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import ArtifactStore
+from vmwright.builds.guest_environment import azure_environment
 from vmwright.builds.reaper import reap
+from vmwright.cli.images import library
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.disks.inspect import inspect
 from vmwright.disks.qemu_img import DiskFormat, sniff
-from vmwright.errors import TemplateError, UnsupportedError
-from vmwright.images import ImageLibrary
+from vmwright.errors import TemplateError, UnsupportedError, VmwrightError
 from vmwright.machines.boot import boot_image
 from vmwright.machines.host import kvm_verdict, reason_against_vm
 from vmwright.machines.machine import Accelerator, MachineSpec
@@ -27,15 +28,16 @@ from vmwright.state.resources import Ledger, ResourceKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vmwright.artifacts.facts import ImageFacts
     from vmwright.events import Events
     from vmwright.settings import Settings
     from vmwright.state.database import Database
-    from vmwright.template.model import Generation
 
 HTTP = 80
 MOST_PORT = 65535
 HOST_AND_GUEST = 2
 USER = "vmwright"
+LOCATION = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Bootable:
 
     path: Path
     format: DiskFormat
-    generation: Generation
+    facts: ImageFacts
 
 
 def boot(image: str, *, forwards: Sequence[str], page: str | None) -> None:
@@ -85,7 +87,7 @@ async def _boot(
     """Return the page, or nothing once the user has ended the machine."""
     if reason := reason_against_vm():
         raise UnsupportedError(f"This host cannot run a virtual machine: {reason}", hint="vmwright doctor")
-    await reap(database, events)
+    await reap(database, events, settings=settings)
     ledger = Ledger(database)
     name = f"vmwright-boot-{uuid.uuid4().hex[:8]}"
     folder = settings.home / "boots" / name
@@ -93,7 +95,7 @@ async def _boot(
         folder.mkdir(parents=True, mode=0o700)
         try:
             disk = await _bootable(image, settings=settings, database=database, work=folder)
-            spec = await _spec(name, folder, disk, settings)
+            spec = await _spec(name, folder, disk, settings, events)
             events.note(f"Booting {image}: {spec.accelerator}, {spec.cpus} vCPU, {spec.memory_mib} MiB")
             async with boot_image(
                 disk.path, disk.format, spec=spec, ledger=ledger, events=events, forwards=forwards
@@ -113,25 +115,25 @@ async def _boot(
 
 
 async def _bootable(image: str, *, settings: Settings, database: Database, work: Path) -> Bootable:
-    """Find what ``image`` names: a file, else an image by id or name.
+    """Find what ``image`` names: a file, else an image or a gallery version by id or name.
 
     :raises TemplateError: it names nothing.
     """
     file = Path(image)
     if file.is_file():
         facts = await inspect(file, work=work, ledger=Ledger(database))
-        return Bootable(file.absolute(), sniff(file), facts.generation)
-    store = ArtifactStore(settings.home, database)
-    for record in ImageLibrary(database, store).list():
-        if image.lower() in {record.resource_id.lower(), record.name.lower()}:
-            return Bootable(store.get(record.digest).path, DiskFormat.QCOW2, record.facts.generation)
-    raise TemplateError(
-        f"{image} is neither a disk file nor an image of this host",
-        hint="vmwright images lists what builds distributed",
-    )
+        return Bootable(file.absolute(), sniff(file), facts.image)
+    try:
+        found = library(settings, database).get(image)
+    except VmwrightError as error:
+        raise TemplateError(
+            f"{image} is neither a disk file nor an image of this host: {error.message}", hint=error.hint
+        ) from error
+    artifact = ArtifactStore(settings.home, database).get(found.digest)
+    return Bootable(artifact.path, DiskFormat(artifact.format), found.facts)
 
 
-async def _spec(name: str, folder: Path, disk: Bootable, settings: Settings) -> MachineSpec:
+async def _spec(name: str, folder: Path, disk: Bootable, settings: Settings, events: Events) -> MachineSpec:
     sizing = fit("", host_capacity())
     kvm = await kvm_verdict(settings)
     return MachineSpec(
@@ -139,7 +141,10 @@ async def _spec(name: str, folder: Path, disk: Bootable, settings: Settings) -> 
         folder=folder,
         cpus=sizing.cpus,
         memory_mib=sizing.memory_mib,
-        generation=disk.generation,
+        generation=disk.facts.generation,
         accelerator=Accelerator.KVM if kvm.usable else Accelerator.TCG,
         user=USER,
+        azure=azure_environment(
+            disk.facts.provisioning, settings, events, location=LOCATION, vm_size=sizing.size.name
+        ),
     )

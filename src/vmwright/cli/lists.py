@@ -1,32 +1,19 @@
-"""The commands that list what is recorded: images, runs, a run's log; as a table, or JSON with ``id``."""
+"""The commands that show what is recorded of runs: a table or JSON with ``id``, and a run's log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore
 from vmwright.builds import records
-from vmwright.builds.log import FILE_NAME
+from vmwright.builds.log import FILE_NAME, VALIDATION
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
-from vmwright.cli.words import duration, size
+from vmwright.cli.words import duration
 from vmwright.errors import VmwrightError
-from vmwright.images.library import ImageLibrary
 
 if TYPE_CHECKING:
     from vmwright.builds.records import RunRecord
-    from vmwright.images.library import ManagedImageRecord
-
-
-def images(*, as_json: bool) -> None:
-    """List managed images, newest first."""
-    with opened() as (settings, database):
-        found = ImageLibrary(database, ArtifactStore(settings.home, database)).list()
-    if as_json:
-        print_json([image.as_resource() for image in found])
-        return
-    table(("NAME", "OS", "GEN", "SIZE", "CREATED", "ID"), [_image_row(image) for image in found])
 
 
 def runs(*, as_json: bool) -> None:
@@ -45,13 +32,9 @@ def logs(run: str) -> None:
         log = Path(records.find_run(database, run).folder) / FILE_NAME
         if not log.exists():
             raise VmwrightError(f"The log of this build is gone: {log}")
-    print(log.read_text(errors="replace"), end="")
-
-
-def _image_row(image: ManagedImageRecord) -> tuple[str, ...]:
-    created = f"{image.created_at.astimezone():%Y-%m-%d %H:%M}"
-    facts = image.facts
-    return (image.name, facts.os_name, facts.generation, size(facts.size_bytes), created, image.resource_id)
+    for part in (log, log.with_name(VALIDATION)):
+        if part.exists():
+            print(part.read_text(errors="replace"), end="")
 
 
 def _run_row(run: RunRecord) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vmwright.artifacts.facts import ImageFacts
-    from vmwright.artifacts.store import ArtifactStore
+    from vmwright.distributors.stored import StoredImage
     from vmwright.events import Events
-    from vmwright.images.library import ImageLibrary
+    from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary
     from vmwright.state.resources import Ledger
+    from vmwright.template.model import PlanInfo
 
 SOURCE_TAG = "VMImageBuilderSource"
 
@@ -25,12 +26,16 @@ class FinishedImage:
 
     :param disk: the top of its qcow2 chain.
     :param source: what it was built from, as the service writes it into the tag VMImageBuilderSource.
+    :param source_version: the exact version of that, "" where it has none.
+    :param plan: its marketplace plan, which goes with every version made of it.
     """
 
     disk: Path
     build_id: str
     facts: ImageFacts
     source: str
+    source_version: str = ""
+    plan: PlanInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +79,19 @@ class RunOutput:
 class Destinations:
     """Where distributors put what they make.
 
+    :param stored: the image itself, as the one artifact that images and versions are made of.
+    :param location: the template's region, ``api_version`` its contract.
+    :param makes_galleries: whether a gallery or an image definition that is not there is made.
     :param files: the folder for disk files; ``users`` tells whether it is the user's own (``--out``).
     """
 
-    store: ArtifactStore
+    stored: StoredImage
     library: ImageLibrary
+    galleries: GalleryLibrary
+    versions: VersionLibrary
+    location: str
+    api_version: str
+    makes_galleries: bool
     files: Path
     users: bool
     ledger: Ledger

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.distributors import managed_image, vhd
+from vmwright.distributors import managed_image, shared_image, vhd
 from vmwright.distributors.distributor import RunOutput
 from vmwright.distributors.export import export
-from vmwright.errors import UnsupportedError, VmwrightError
+from vmwright.errors import VmwrightError
 from vmwright.events import Distributed, Outcome
-from vmwright.template.model import Distributor, ManagedImage, Vhd
+from vmwright.template.model import Distributor, ManagedImage, SharedImage, Vhd
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -53,10 +53,8 @@ async def _one(distributor: Distributor, image: FinishedImage, destinations: Des
             return await vhd.distribute(distributor, image, destinations)
         case ManagedImage():
             return await managed_image.distribute(distributor, image, destinations)
-        case _:
-            raise UnsupportedError(
-                f"{distributor.kind} distributors are not built yet", target=distributor.path
-            )
+        case SharedImage():
+            return await shared_image.distribute(distributor, image, destinations)
 
 
 async def _file(name: str, ending: str, image: FinishedImage, destinations: Destinations) -> RunOutput:

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.disks import qemu_img
-from vmwright.disks.qemu_img import DiskFormat
 from vmwright.distributors.distributor import SOURCE_TAG, RunOutput
-from vmwright.events import Progress
 
 if TYPE_CHECKING:
     from vmwright.distributors.distributor import Destinations, FinishedImage
@@ -25,17 +22,10 @@ async def distribute(
     :raises ProcessError: the disk cannot be written, in qemu-img's words.
     """
 
-    def progress(done: int, total: int) -> None:
-        destinations.events.say(Progress(what=distributor.run_output_name, done=done, total=total))
-
-    # beside the layers, which are claimed and removed as a whole
-    flat = image.disk.with_name(f"{distributor.run_output_name}.flat.qcow2")
-    await qemu_img.convert(image.disk, flat, to=DiskFormat.QCOW2, on_progress=progress)
-    artifact = await destinations.store.adopt(flat, DiskFormat.QCOW2)
     destinations.library.put(
         distributor.image_id,
         location=distributor.location,
-        artifact=artifact,
+        artifact=await destinations.stored.artifact(),
         facts=image.facts,
         build_id=image.build_id,
         tags={**distributor.artifact_tags, SOURCE_TAG: image.source},

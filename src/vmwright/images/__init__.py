@@ -1,5 +1,17 @@
 """The library of images: what builds distributed and later builds read."""
 
+from vmwright.images.galleries import GalleryLibrary
+from vmwright.images.ids import GalleryId
 from vmwright.images.library import ImageLibrary, ManagedImageRecord
+from vmwright.images.records import Identifier, NewVersion
+from vmwright.images.versions import VersionLibrary
 
-__all__ = ["ImageLibrary", "ManagedImageRecord"]
+__all__ = [
+    "GalleryId",
+    "GalleryLibrary",
+    "Identifier",
+    "ImageLibrary",
+    "ManagedImageRecord",
+    "NewVersion",
+    "VersionLibrary",
+]

@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from vmwright.artifacts.facts import columns_of, facts_of
 from vmwright.errors import DistributeError, VmwrightError
+from vmwright.images.ids import key_of
+from vmwright.regions import api_name
 from vmwright.state.tables import ImageRow
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class ImageLibrary:
         :raises DistributeError: the image exists in another location.
         """
         with self._database.session() as session:
-            _check_location(session.get(ImageRow, _key(resource_id)), location)
+            _check_location(session.get(ImageRow, key_of(resource_id)), location)
 
     def put(
         self,
@@ -99,11 +101,11 @@ class ImageLibrary:
         :raises DistributeError: the image exists in another location.
         """
         with self._database.session() as session:
-            older = session.get(ImageRow, _key(resource_id))
+            older = session.get(ImageRow, key_of(resource_id))
             _check_location(older, location)
             replaced = older.digest if older else None
             row = ImageRow(
-                key=_key(resource_id),
+                key=key_of(resource_id),
                 resource_id=resource_id,
                 location=location,
                 digest=artifact.digest,
@@ -120,7 +122,7 @@ class ImageLibrary:
     def find(self, resource_id: str) -> ManagedImageRecord | None:
         """Return the image of that id, or None."""
         with self._database.session() as session:
-            row = session.get(ImageRow, _key(resource_id))
+            row = session.get(ImageRow, key_of(resource_id))
             return _record(row) if row else None
 
     def get(self, resource_id: str) -> ManagedImageRecord:
@@ -150,14 +152,10 @@ class ImageLibrary:
         return record
 
 
-def _key(resource_id: str) -> str:
-    return f"/{resource_id.strip('/').lower()}"
-
-
 def _one(session: Session, identity: str) -> ImageRow:
-    if row := session.get(ImageRow, _key(identity)):
+    if row := session.get(ImageRow, key_of(identity)):
         return row
-    rows = [row for row in session.scalars(select(ImageRow)) if row.key.endswith(_key(identity))]
+    rows = [row for row in session.scalars(select(ImageRow)) if row.key.endswith(key_of(identity))]
     if len(rows) == 1:
         return rows[0]
     if rows:
@@ -172,16 +170,12 @@ def _one(session: Session, identity: str) -> ImageRow:
 
 
 def _check_location(older: ImageRow | None, location: str) -> None:
-    if older and _region(older.location) != _region(location):
+    if older and api_name(older.location) != api_name(location):
         raise DistributeError(
             f"The image {older.resource_id} exists in {older.location}, so it cannot go to {location}",
             target=older.resource_id,
             hint=f"distribute it to {older.location}, or under another imageId",
         )
-
-
-def _region(name: str) -> str:
-    return name.replace(" ", "").lower()
 
 
 def _record(row: ImageRow) -> ManagedImageRecord:

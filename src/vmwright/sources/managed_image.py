@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import SourceError
+from vmwright.regions import api_name
 from vmwright.sources.base_disk import BaseDisk
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from vmwright.template.model import ManagedImageSource
 
 
-async def resolve(source: ManagedImageSource, context: SourceContext) -> BaseDisk:
-    """Return the disk of a managed image.
+async def resolve(source: ManagedImageSource, context: SourceContext, *, location: str) -> BaseDisk:
+    """Return the disk of a managed image, which must be in the template's region (reference §5.3).
 
-    :raises SourceError: there is no image of that id.
+    :raises SourceError: there is no image of that id, or it is in another region.
     """
     image = context.images.find(source.image_id)
     if image is None:
@@ -25,6 +26,13 @@ async def resolve(source: ManagedImageSource, context: SourceContext) -> BaseDis
             f"There is no managed image {source.image_id}",
             target="properties.source.imageId",
             hint=_alike(source.image_id, [known.resource_id for known in context.images.list()]),
+        )
+    if api_name(image.location) != api_name(location):
+        raise SourceError(
+            f"BadManagedImageSource: the managed image {image.resource_id} is in {image.location}, "
+            f"the template in {location}",
+            target="properties.source.imageId",
+            hint=f'set the template\'s "location" to {image.location}, or distribute the image to {location}',
         )
     artifact = context.artifacts.get(image.digest)
     return BaseDisk(

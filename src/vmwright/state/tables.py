@@ -171,7 +171,11 @@ class DefinitionRow(Base):
 
 
 class VersionRow(FactColumns, Base):
-    """A version of an image definition; its number is the last part of ``resource_id``."""
+    """A version of an image definition; its number is the last part of ``resource_id``.
+
+    Its row and those of its replicas stand before their files are made, and until they are removed:
+    ``provisioning_state`` is Succeeded only in between.
+    """
 
     __tablename__ = "versions"
 
@@ -179,7 +183,9 @@ class VersionRow(FactColumns, Base):
     definition: Mapped[str] = mapped_column(ForeignKey("definitions.key", ondelete="CASCADE"))
     resource_id: Mapped[str] = mapped_column(Text)
     location: Mapped[str] = mapped_column(String(64))
+    provisioning_state: Mapped[str] = mapped_column(String(32))
     exclude_from_latest: Mapped[bool]
+    replication_mode: Mapped[str | None] = mapped_column(String(16))
     plan: Mapped[dict[str, str] | None]
     tags: Mapped[dict[str, str]]
     build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"))

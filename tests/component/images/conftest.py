@@ -1,18 +1,119 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vmwright.artifacts import Artifact, ArtifactStore, RegionStores
+from vmwright.artifacts.facts import ImageFacts
+from vmwright.builds.records import BuildRecords
+from vmwright.events import Events
+from vmwright.images import GalleryLibrary, NewVersion, VersionLibrary, ids
+from vmwright.images.galleries import default_identifier
+from vmwright.images.ids import GalleryId
+from vmwright.images.records import VersionRecord
+from vmwright.settings import Settings
 from vmwright.state.database import Database, open_database
+from vmwright.state.resources import Ledger
+from vmwright.state.tables import BuildRow
+from vmwright.template.model import Generation, OsType, PlanInfo
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+DEFINITION = ids.parse(
+    "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute/galleries/gal/images/Web"
+)
+FACTS = ImageFacts(
+    os_type=OsType.LINUX, os_name="Debian 12", generation=Generation.V1, size_bytes=(4 << 30) + 1
+)
+PLAN = PlanInfo(plan_name="n", plan_product="p", plan_publisher="pub")
+
+AddVersion = Callable[..., Awaitable[VersionRecord]]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", stores={"East US": tmp_path / "east"})
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings.home)
     yield database
     database.close()
+
+
+@pytest.fixture
+def artifacts(settings: Settings, database: Database) -> ArtifactStore:
+    return ArtifactStore(settings.home, database)
+
+
+@pytest.fixture
+def galleries(database: Database) -> GalleryLibrary:
+    return GalleryLibrary(database)
+
+
+@pytest.fixture
+def versions(settings: Settings, database: Database, artifacts: ArtifactStore) -> VersionLibrary:
+    return VersionLibrary(database, artifacts, RegionStores(settings))
+
+
+def define(galleries: GalleryLibrary, definition: GalleryId = DEFINITION) -> None:
+    """Make a definition in its gallery, both in West US."""
+    galleries.create_gallery(definition, location="westus")
+    galleries.create_definition(
+        definition,
+        location="West US",
+        os_type=FACTS.os_type,
+        generation=FACTS.generation,
+        identifier=default_identifier(definition),
+    )
+
+
+def begun(database: Database, folder: Path) -> str:
+    """Record a build of this process that has begun; return its id."""
+    build_id = str(uuid.uuid4())
+    BuildRecords(database, build_id).begin(name="test", template={}, folder=folder)
+    return build_id
+
+
+def end(database: Database, build_id: str) -> None:
+    with database.session() as session:
+        session.get_one(BuildRow, build_id).ended_at = datetime.now(UTC)
+
+
+async def artifact_of(body: str, artifacts: ArtifactStore, folder: Path) -> Artifact:
+    part = folder / f"{uuid.uuid4()}.qcow2"
+    part.write_text(body)
+    return await artifacts.adopt(part, "qcow2")
+
+
+@pytest.fixture
+def add(
+    tmp_path: Path,
+    settings: Settings,
+    database: Database,
+    artifacts: ArtifactStore,
+    galleries: GalleryLibrary,
+    versions: VersionLibrary,
+) -> AddVersion:
+    """Makes a version of DEFINITION (or of a number of it) with a body."""
+    define(galleries)
+    build_id = begun(database, tmp_path)
+
+    async def add_one(number: str = "", body: str = "a disk", **fields: Any) -> VersionRecord:
+        new = NewVersion(
+            id=DEFINITION.of_version(number),
+            artifact=await artifact_of(body, artifacts, settings.home),
+            facts=FACTS,
+            api_version="2022-07-01",
+            source_version="12.9.3",
+            build_id=build_id,
+            tags={"correlationId": build_id},
+        )
+        return await versions.add(replace(new, **fields), ledger=Ledger(database), events=Events())
+
+    return add_one
