@@ -11,7 +11,7 @@ from vmwright.builds.reaper import reap
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import age, size
-from vmwright.sources import adding, builtin
+from vmwright.sources import adding, builtin, marketplace, platform_image
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.urn import parse
 from vmwright.state.resources import Ledger
@@ -21,22 +21,20 @@ if TYPE_CHECKING:
 
     from vmwright.sources.catalogue import CatalogueEntry
     from vmwright.sources.context import SourceContext
+    from vmwright.sources.marketplace import Marketplace
 
 
 def list_sources(*, as_json: bool) -> None:
-    """List the catalogue, newest first, with what this host can make by itself."""
+    """List the catalogue, newest first; then, as text only, what would be made or fetched."""
     with opened() as (settings, database):
         entries = Catalogue(database, ArtifactStore(settings.home, database)).list()
+        known = marketplace.load(settings.home)
     if as_json:
         print_json([_document(entry) for entry in entries])
         return
-    rows = [_row(entry) for entry in entries]
-    rows += [
-        (str(known), "-", "-", "-", "-", "built in: made at its first use, or by sources pull")
-        for known in builtin.SOURCES
-        if not any(entry.urn.is_same_family(known) for entry in entries)
-    ]
-    table(("SOURCE", "OS", "GEN", "SIZE", "AGE", "ORIGIN"), rows)
+    table(
+        ("SOURCE", "OS", "GEN", "SIZE", "AGE", "ORIGIN"), [*map(_row, entries), *_known_rows(known, entries)]
+    )
 
 
 def add(urn: str, origin: str, *, sha256: str | None) -> None:
@@ -45,8 +43,8 @@ def add(urn: str, origin: str, *, sha256: str | None) -> None:
 
 
 def pull(urn: str) -> None:
-    """Make a built-in source anew."""
-    _change(lambda context: builtin.pull(parse(urn), context), "pulled")
+    """Make a built-in source anew, or fetch what a vendor publishes under that name."""
+    _change(lambda context: platform_image.pull(parse(urn), context), "pulled")
 
 
 def remove(urn: str) -> None:
@@ -62,7 +60,7 @@ def _change(work: Callable[[SourceContext], Awaitable[CatalogueEntry]], done: st
     with opened() as (settings, database), shown_events(as_json_lines=False) as events:
 
         async def change() -> CatalogueEntry:
-            await reap(database, events)
+            await reap(database, events, settings=settings)
             context = source_context(settings, database, events=events, ledger=Ledger(database))
             return await work(context)
 
@@ -74,6 +72,28 @@ def _row(entry: CatalogueEntry) -> tuple[str, ...]:
     facts = entry.facts
     old = age(datetime.now(UTC) - entry.added_at)
     return (str(entry.urn), facts.os_name, facts.generation, size(facts.size_bytes), old, entry.origin)
+
+
+def _known_rows(known: Marketplace, entries: list[CatalogueEntry]) -> list[tuple[str, ...]]:
+    """Return rows for the names that nothing stands for yet: made here, fetched, and not to be had."""
+    here = {entry.urn.family.lower() for entry in entries}
+    made = [name for name in builtin.SOURCES if name.family.lower() not in here]
+    rows: list[tuple[str, ...]] = [
+        (str(name), "-", "-", "-", "-", "built in: made at its first use, or by sources pull")
+        for name in made
+    ]
+    taken = here | {name.family.lower() for name in made}
+    for image in known.images:
+        if image.name.family.lower() not in taken:
+            taken.add(image.name.family.lower())
+            origin = f"to be fetched from {image.site}: at its first use, or by sources pull"
+            rows.append((str(image.name), image.os, image.generation, "-", "-", origin))
+    rows += [
+        (names, "-", "-", "-", "-", f"to be added: {missing.what}")
+        for missing in known.missing
+        for names in missing.names
+    ]
+    return rows
 
 
 def _document(entry: CatalogueEntry) -> dict[str, object]:

@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.files import sha256_of
-from vmwright.disks.inspect import inspect
-from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.downloads.urls import parse as parse_url
 from vmwright.downloads.urls import shown
 from vmwright.errors import SourceError
-from vmwright.events import Progress
-from vmwright.sources import builtin, urn
+from vmwright.sources import platform_image, urn
 from vmwright.sources.catalogue import SAME_AS
+from vmwright.sources.keeping import keep, teller
 
 if TYPE_CHECKING:
-    from vmwright.artifacts.files import ProgressSink
     from vmwright.sources.catalogue import CatalogueEntry
     from vmwright.sources.context import SourceContext
     from vmwright.sources.urn import Urn
@@ -27,8 +24,8 @@ async def add(name: str, disk: str, context: SourceContext, *, sha256: str | Non
     """Let a disk stand for an image.
 
     :param name: ``publisher:offer:sku``, with a version or without (then ``1.<yyyymmdd>.<n>``).
-    :param disk: a file (qcow2, raw, VHD, VHDX, VMDK), a URL with its SHA-256, or the name of another source,
-        whose newest version is followed where it ends in ``:latest``.
+    :param disk: a file (qcow2, raw, VHD, VHDX, VMDK; compressed or not), a URL with its SHA-256, or the
+        name of another source, whose newest version is followed where it ends in ``:latest``.
     :raises SourceError: the name is taken or wrong, the disk is not there, is not what its checksum says,
         refers to other files, or holds no guest.
     :raises DownloadError: the URL cannot be fetched.
@@ -76,20 +73,11 @@ async def _add_file(
             hint="a source is a disk file, a URL, or the name of another source (publisher:offer:sku:latest)",
         )
     await _check_sum(disk, sha256, context)
-    with context.staging() as folder:
-        found = await inspect(disk, work=folder, ledger=context.ledger)
-        whole = folder / "whole.qcow2"
-        await convert(
-            disk, whole, to=DiskFormat.QCOW2, on_progress=_teller(context, f"converting {disk.name}")
-        )
-        artifact = await context.artifacts.adopt(whole, DiskFormat.QCOW2.value)
-    return context.catalogue.insert(named, digest=artifact.digest, facts=found.image, origin=origin)
+    return await keep(named, disk, context, origin=origin, shown=disk.name)
 
 
 async def _add_name(named: Urn, other: Urn, context: SourceContext) -> CatalogueEntry:
-    if not context.catalogue.find(other) and builtin.is_built_in(other):
-        await builtin.pull(other, context)
-    entry = context.catalogue.get(other)
+    entry = await platform_image.find(other, context)
     followed = f"{entry.urn.family}:{urn.LATEST}" if not other.version or other.is_latest else str(entry.urn)
     return context.catalogue.insert(
         named, digest=entry.digest, facts=entry.facts, origin=f"{SAME_AS}{entry.same_as or followed}"
@@ -99,10 +87,6 @@ async def _add_name(named: Urn, other: Urn, context: SourceContext) -> Catalogue
 async def _check_sum(disk: Path, sha256: str | None, context: SourceContext) -> None:
     if not sha256:
         return
-    actual = await sha256_of(disk, progress=_teller(context, f"reading {disk.name}"))
+    actual = await sha256_of(disk, progress=teller(context, f"reading {disk.name}"))
     if actual != sha256.lower():
         raise SourceError(f"{disk} has the SHA-256 {actual}, not {sha256.lower()}", target=str(disk))
-
-
-def _teller(context: SourceContext, what: str) -> ProgressSink:
-    return lambda done, total: context.events.say(Progress(what=what, done=done, total=total))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmwright.artifacts.facts import ImageFacts
+    from vmwright.template.model import PlanInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class BaseDisk:
     :param exact_version: what ``latest`` led to; "" where a kind of source has no versions.
     :param description: the source for people.
     :param builder_source: the tag VMImageBuilderSource of what is distributed (reference §11.1).
+    :param plan: the marketplace plan of the source, which goes with what is made of it.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class BaseDisk:
     builder_source: str
     made_at: datetime
     format: DiskFormat = DiskFormat.QCOW2
+    plan: PlanInfo | None = None
 
     @property
     def age(self) -> timedelta:

@@ -32,7 +32,8 @@ async def pull(urn: Urn, context: SourceContext) -> CatalogueEntry:
         raise SourceError(
             f"{urn} is not made by this host, so there is nothing to pull",
             target=str(urn),
-            hint=f"pull renews {', '.join(map(str, SOURCES))}; others: vmwright sources add",
+            hint=f"pull renews {', '.join(map(str, SOURCES))} and fetches what vmwright sources list names; "
+            "for others: vmwright sources add",
         )
     known = next(known for known in SOURCES if urn.is_same_family(known))
     with context.staging() as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -15,6 +16,8 @@ from vmwright.sources.urn import LATEST, Urn, by_number
 from vmwright.state.tables import SourceRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.orm import Session
 
     from vmwright.artifacts import ArtifactStore
@@ -24,13 +27,23 @@ if TYPE_CHECKING:
 BUILT_IN = "built-in"
 BUILT_IN_SOURCES = (Urn("Debian", "debian-12", "12", LATEST),)
 SAME_AS = "same as "
+FETCHED = "fetched from "
+
+
+class Kind(IntEnum):
+    """How a disk came here; of several for one name, ``latest`` prefers the greater kind."""
+
+    FETCHED = 0
+    BUILT_IN = 1
+    ADDED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
     """A disk of the catalogue.
 
-    :param origin: where it came from: a path, a URL without its query, ``built-in``, or ``same as URN``.
+    :param origin: where it came from: a path, a URL without its query, ``built-in``, ``same as URN``, or
+        ``fetched from URL`` where vmwright chose the URL.
     """
 
     urn: Urn
@@ -40,9 +53,11 @@ class CatalogueEntry:
     added_at: datetime
 
     @property
-    def is_built_in(self) -> bool:
-        """Whether this host made it, and ``sources pull`` renews it."""
-        return self.origin == BUILT_IN
+    def kind(self) -> Kind:
+        """Who brought it: this host, a vendor's server, or the user."""
+        if self.origin == BUILT_IN:
+            return Kind.BUILT_IN
+        return Kind.FETCHED if self.origin.startswith(FETCHED) else Kind.ADDED
 
     @property
     def same_as(self) -> str | None:
@@ -63,15 +78,16 @@ class Catalogue:
             return [_entry(row) for row in _rows(session)]
 
     def find(self, urn: Urn) -> CatalogueEntry | None:
-        """Return the entry of that version, or of the newest where none or ``latest`` is given."""
+        """Return the entry of that version; for none or ``latest``, the newest of the best kind."""
         versions = [entry for entry in self.list() if entry.urn.is_same_family(urn)]
         if urn.version and not urn.is_latest:
             versions = [entry for entry in versions if entry.urn.version == urn.version]
-        return max(versions, key=lambda entry: by_number(entry.urn.version), default=None)
+        return max(versions, key=_preference, default=None)
 
-    def get(self, urn: Urn) -> CatalogueEntry:
+    def get(self, urn: Urn, *, known: Iterable[Urn] = BUILT_IN_SOURCES) -> CatalogueEntry:
         """Return the entry of that name.
 
+        :param known: names that would be made or fetched, to tell of those that are alike.
         :raises SourceError: there is none; with names that are alike and the command that adds it.
         """
         if found := self.find(urn):
@@ -86,8 +102,8 @@ class Catalogue:
         raise SourceError(
             f"No disk stands for {urn} on this host",
             target="properties.source",
-            hint=f"{self._alike(urn)}vmwright sources add {urn.family} DISK (a file, a URL with --sha256, "
-            f"or another source, as {BUILT_IN_SOURCES[0]})",
+            hint=f"{self._alike(urn, known)}vmwright sources add {urn.family} DISK (a file, a URL with "
+            f"--sha256, or another source, as {BUILT_IN_SOURCES[0]})",
         )
 
     def next_version(self, urn: Urn) -> str:
@@ -103,7 +119,7 @@ class Catalogue:
         :raises SourceError: an entry has it.
         """
         found = self.find(urn)
-        if found and not (renewed and found.is_built_in):
+        if found and not (renewed and found.kind is Kind.BUILT_IN):
             raise SourceError(
                 f"{urn} is in the catalogue already",
                 target=str(urn),
@@ -165,12 +181,12 @@ class Catalogue:
         for digest in digests:
             self._artifacts.remove_unused(digest)
 
-    def _alike(self, urn: Urn) -> str:
-        names = [*BUILT_IN_SOURCES, *(entry.urn for entry in self.list())]
-        known = {name.family.lower(): name.family for name in names}
-        found = difflib.get_close_matches(urn.family.lower(), known, n=3)
+    def _alike(self, urn: Urn, known: Iterable[Urn]) -> str:
+        names = [*known, *(entry.urn for entry in self.list())]
+        families = {name.family.lower(): name.family for name in names}
+        found = difflib.get_close_matches(urn.family.lower(), families, n=3)
         return (
-            f"did you mean {' or '.join(known[name] for name in found)}? To add it: "
+            f"did you mean {' or '.join(families[name] for name in found)}? To add it: "
             if found
             else "add one: "
         )
@@ -182,7 +198,12 @@ def _rows(session: Session) -> list[SourceRow]:
 
 
 def _built_in_rows(session: Session, urn: Urn) -> list[SourceRow]:
-    return [row for row in _rows(session) if _entry(row).is_built_in and _entry(row).urn.is_same_family(urn)]
+    entries = ((row, _entry(row)) for row in _rows(session))
+    return [row for row, entry in entries if entry.kind is Kind.BUILT_IN and entry.urn.is_same_family(urn)]
+
+
+def _preference(entry: CatalogueEntry) -> tuple[Kind, tuple[int, ...]]:
+    return entry.kind, by_number(entry.urn.version)
 
 
 def _let_names_follow(session: Session, urn: Urn) -> set[str]:
@@ -190,7 +211,7 @@ def _let_names_follow(session: Session, urn: Urn) -> set[str]:
     family = [row for row in _rows(session) if _entry(row).urn.is_same_family(urn)]
     if not family:
         return set()
-    newest = max(family, key=lambda row: by_number(row.version))
+    newest = max(family, key=lambda row: _preference(_entry(row)))
     left = set()
     for row in _rows(session):
         if row.origin.lower() == f"{SAME_AS}{urn.family}:latest".lower() and row.digest != newest.digest:

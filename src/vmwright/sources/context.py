@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vmwright.artifacts import ArtifactStore
     from vmwright.downloads import Downloader
     from vmwright.events import Events
-    from vmwright.images import ImageLibrary
+    from vmwright.images import ImageLibrary, VersionLibrary
     from vmwright.settings import DebianSettings, Settings
     from vmwright.sources.catalogue import Catalogue
     from vmwright.sources.debian import DebianDisk
@@ -43,6 +43,7 @@ class SourceContext:
     catalogue: Catalogue
     artifacts: ArtifactStore
     images: ImageLibrary
+    versions: VersionLibrary
     downloader: Downloader
     events: Events
     ledger: Ledger

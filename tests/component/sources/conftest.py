@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -11,13 +12,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import stamina
 
-from vmwright.artifacts import ArtifactStore
+from tests.vendor_sites import Sites
+from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.disks.inspect import inspect
 from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.downloads import Downloader
 from vmwright.events import Event, Events
-from vmwright.images import ImageLibrary
+from vmwright.images import ImageLibrary, VersionLibrary
 from vmwright.process import run
 from vmwright.settings import DebianSettings, Settings
 from vmwright.sources.catalogue import Catalogue
@@ -27,6 +30,7 @@ from vmwright.state.database import Database, open_database
 from vmwright.state.resources import Ledger
 
 MIB = 1 << 20
+ELF = b"\x7fELF" + bytes(14) + b"\x3e" + bytes(80)
 
 
 async def make_disk(path: Path, *, name: str) -> Path:
@@ -95,6 +99,7 @@ def context(tmp_path: Path, database: Database, debian: FakeDebian, said: list[E
         catalogue=Catalogue(database, artifacts),
         artifacts=artifacts,
         images=ImageLibrary(database, artifacts),
+        versions=VersionLibrary(database, artifacts, RegionStores(settings)),
         downloader=Downloader(settings, events),
         events=events,
         ledger=Ledger(database),
@@ -116,3 +121,62 @@ async def web(raw_disk: Path) -> AsyncIterator[Callable[[str], str]]:
         yield lambda name: f"http://127.0.0.1:{server.server_port}/{name}"
         server.shutdown()
         thread.join()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def any_boot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A qcow2 of 12 MiB that BIOS and UEFI would start."""
+    folder = tmp_path_factory.mktemp("any-boot")
+    tree = folder / "tree"
+    (tree / "usr/bin").mkdir(parents=True)
+    (tree / "usr/lib").mkdir()
+    (tree / "usr/bin/env").write_bytes(ELF)
+    (tree / "usr/lib/os-release").write_text('ID=tiny\nPRETTY_NAME="Tiny Vendor 1"\n')
+    esp, raw, qcow2 = folder / "esp", folder / "disk.raw", folder / "disk.qcow2"
+    loader = folder / "loader"
+    loader.write_bytes(b"MZ")
+    await run(["mkfs.fat", "-C", esp, "2048"], timeout=30)
+    await run(["mmd", "-i", esp, "::/EFI", "::/EFI/BOOT"], timeout=30)
+    await run(["mcopy", "-i", esp, loader, "::/EFI/BOOT/BOOTX64.EFI"], timeout=30)
+    with raw.open("wb") as file:
+        file.truncate(12 * MIB)
+    layout = b"label: gpt\nstart=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649\n"
+    layout += b"start=4096, size=4096, type=uefi\nstart=8192, size=14336, type=linux\n"
+    await run(["sfdisk", "-q", raw], timeout=30, stdin=layout)
+    await run(["mke2fs", "-q", "-t", "ext4", "-E", f"offset={4 * MIB}", "-d", tree, raw, "7M"], timeout=30)
+    with raw.open("r+b") as file:
+        file.write(b"\xfa" * 440)
+        file.seek(2 * MIB)
+        file.write(esp.read_bytes())
+    await convert(raw, qcow2, to=DiskFormat.QCOW2)
+    return qcow2
+
+
+@pytest.fixture
+def sites(tmp_path: Path, any_boot: Path) -> Sites:
+    (tmp_path / "sites").mkdir()
+    return Sites(tmp_path / "sites", any_boot)
+
+
+@pytest.fixture
+def online(sites: Sites) -> Iterator[str]:
+    with sites.served() as base:
+        yield base
+
+
+@pytest.fixture(autouse=True)
+def no_waits() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=2):
+        yield
+
+
+@pytest.fixture
+def through(context: SourceContext, sites: Sites, said: list[Event]) -> Callable[[str], SourceContext]:
+    """Gives the rooms behind the sources, with mirrors that lead every vendor's address to a base."""
+
+    def one(base: str) -> SourceContext:
+        settings = Settings(home=context.settings.home, mirrors=sites.mirrors(base))
+        downloader = Downloader(settings, Events(said.append))
+        return dataclasses.replace(context, settings=settings, downloader=downloader)
+
+    return one

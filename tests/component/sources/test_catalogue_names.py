@@ -10,7 +10,7 @@ import pytest
 from vmwright.artifacts.facts import ImageFacts
 from vmwright.errors import SourceError, UnsupportedError, VmwrightError
 from vmwright.events import Notice
-from vmwright.sources import builtin
+from vmwright.sources import builtin, platform_image
 from vmwright.sources.adding import add
 from vmwright.sources.resolve import resolve
 from vmwright.sources.urn import parse
@@ -20,7 +20,6 @@ from vmwright.template.model import (
     ManagedImageSource,
     OsType,
     PlatformImage,
-    SharedImageVersion,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ def platform(urn: str) -> PlatformImage:
 async def test_the_built_in_source_is_made_once(
     context: SourceContext, debian: Any, said: list[Event]
 ) -> None:
-    first = await resolve(platform("debian:DEBIAN-12:12:Latest"), context)
-    again = await resolve(platform(f"{DEBIAN}:latest"), context)
+    first = await platform_image.resolve(platform("debian:DEBIAN-12:12:Latest"), context)
+    again = await platform_image.resolve(platform(f"{DEBIAN}:latest"), context)
     assert debian.made == 1
     assert first.path == again.path
     assert again.exact_version == "12.9.1"
@@ -58,13 +57,13 @@ async def test_the_built_in_source_is_made_once(
 
 
 async def test_pulling_takes_the_place_of_the_older_disk(context: SourceContext) -> None:
-    older = await resolve(platform(f"{DEBIAN}:latest"), context)
+    older = await platform_image.resolve(platform(f"{DEBIAN}:latest"), context)
     entry = await builtin.pull(parse(DEBIAN), context)
-    newer = await resolve(platform(f"{DEBIAN}:latest"), context)
+    newer = await platform_image.resolve(platform(f"{DEBIAN}:latest"), context)
     assert newer.exact_version == entry.urn.version == "12.9.2"
     assert context.catalogue.list() == [entry]
     assert not older.path.exists()
-    exact = await resolve(platform(f"{DEBIAN}:12.9.2"), context)
+    exact = await platform_image.resolve(platform(f"{DEBIAN}:12.9.2"), context)
     assert exact.builder_source == "PlatformImage Debian::debian-12::12::12.9.2"
 
 
@@ -75,17 +74,17 @@ async def test_another_name_follows_the_disk_it_stands_for(
     assert debian.made == 1
     await add("a:b:c:1.0", f"{UBUNTU}:latest", context)
     await builtin.pull(parse(DEBIAN), context)
-    disk = await resolve(platform(f"{UBUNTU}:latest"), context)
+    disk = await platform_image.resolve(platform(f"{UBUNTU}:latest"), context)
     assert notes(said)[-1].endswith(f"vmwright sources pull {DEBIAN} renews it")
     assert (disk.facts.os_name, disk.exact_version) == ("Debian 2", entry.urn.version)
     assert f"the same as {DEBIAN}:latest" in disk.description
-    assert (await resolve(platform("a:b:c:latest"), context)).digest == disk.digest
+    assert (await platform_image.resolve(platform("a:b:c:latest"), context)).digest == disk.digest
 
 
 async def test_another_name_keeps_the_disk(context: SourceContext) -> None:
     await add(UBUNTU, DEBIAN, context)
     removed = context.catalogue.remove(parse(DEBIAN))
-    assert (await resolve(platform(f"{UBUNTU}:latest"), context)).digest == removed.digest
+    assert (await platform_image.resolve(platform(f"{UBUNTU}:latest"), context)).digest == removed.digest
     path = context.artifacts.get(removed.digest).path
     context.catalogue.remove(parse(UBUNTU))
     assert not path.exists()
@@ -94,34 +93,36 @@ async def test_another_name_keeps_the_disk(context: SourceContext) -> None:
 async def test_latest_is_the_highest_number(context: SourceContext, raw_disk: Path) -> None:
     for version in ("1.10.0", "1.9.0", "1.2"):
         await add(f"{UBUNTU}:{version}", str(raw_disk), context)
-    assert (await resolve(platform(f"{UBUNTU}:latest"), context)).exact_version == "1.10.0"
+    assert (await platform_image.resolve(platform(f"{UBUNTU}:latest"), context)).exact_version == "1.10.0"
     with pytest.raises(SourceError, match="several versions") as caught:
         context.catalogue.remove(parse(UBUNTU))
     assert "1.9.0" in str(caught.value.hint)
     context.catalogue.remove(parse(f"{UBUNTU}:1.10.0"))
-    assert (await resolve(platform(f"{UBUNTU}:latest"), context)).exact_version == "1.9.0"
+    assert (await platform_image.resolve(platform(f"{UBUNTU}:latest"), context)).exact_version == "1.9.0"
 
 
 async def test_an_unknown_image_says_how_to_add_it(context: SourceContext, raw_disk: Path) -> None:
     await add(UBUNTU, str(raw_disk), context)
+    await add("a:b:c:1.0", str(raw_disk), context)
     with pytest.raises(SourceError, match="No disk stands for") as caught:
-        await resolve(platform("Canonical:UbuntuServer:18.04-LTE:latest"), context)
+        await platform_image.resolve(platform("Canonical:UbuntuServer:18.04-LTE:latest"), context)
     assert caught.value.target == "properties.source"
-    assert f"did you mean {UBUNTU}?" in str(caught.value.hint)
+    assert f"did you mean {UBUNTU} or" in str(caught.value.hint)
     assert "vmwright sources add Canonical:UbuntuServer:18.04-LTE DISK" in str(caught.value.hint)
     with pytest.raises(SourceError, match=r"but not in version 7\.0"):
-        await resolve(platform(f"{UBUNTU}:7.0"), context)
+        await platform_image.resolve(platform("a:b:c:7.0"), context)
 
 
-async def test_the_built_in_source_is_meant_even_before_it_is_made(context: SourceContext) -> None:
+async def test_a_name_that_is_made_or_fetched_is_meant_even_before_it_is_here(context: SourceContext) -> None:
     with pytest.raises(SourceError) as caught:
-        await resolve(platform("Debian:debian-12:12-gen2:latest"), context)
-    assert f"did you mean {DEBIAN}?" in str(caught.value.hint)
+        await platform_image.resolve(platform("Debian:debian-12:12-gen3:latest"), context)
+    assert "did you mean Debian:debian-12:12-gen2 or" in str(caught.value.hint)
+    assert DEBIAN in str(caught.value.hint)
 
 
 async def test_an_older_built_in_version_is_not_made_up(context: SourceContext, debian: Any) -> None:
     with pytest.raises(SourceError):
-        await resolve(platform(f"{DEBIAN}:12.1.1"), context)
+        await platform_image.resolve(platform(f"{DEBIAN}:12.1.1"), context)
     assert debian.made == 0
 
 
@@ -143,10 +144,10 @@ async def test_a_managed_image_is_a_source(context: SourceContext, tmp_path: Pat
         ),
         tags={},
     )
-    disk = await resolve(ManagedImageSource(image_id=image_id.upper()), context)
+    disk = await resolve(ManagedImageSource(image_id=image_id.upper()), context, location="westus")
     assert (disk.path, disk.digest, disk.facts.generation) == (artifact.path, artifact.digest, Generation.V2)
     with pytest.raises(SourceError, match="no managed image") as caught:
-        await resolve(ManagedImageSource(image_id=f"{image_id}2"), context)
+        await resolve(ManagedImageSource(image_id=f"{image_id}2"), context, location="westus")
     assert caught.value.hint == f"did you mean {image_id}?"
     context.images.remove("web")
     with pytest.raises(VmwrightError):
@@ -154,9 +155,8 @@ async def test_a_managed_image_is_a_source(context: SourceContext, tmp_path: Pat
 
 
 async def test_kinds_that_are_not_built_say_so(context: SourceContext) -> None:
-    for source in (SharedImageVersion(image_version_id="/x"), IsoSource(source_uri="x", sha256_checksum="y")):
-        with pytest.raises(UnsupportedError):
-            await resolve(source, context)
+    with pytest.raises(UnsupportedError):
+        await resolve(IsoSource(source_uri="x", sha256_checksum="y"), context, location="westus")
 
 
 @pytest.mark.parametrize("name", ["a", "a:b", "a:b:", "a:b:c:d:e", "a:b:c:v1"])
