@@ -7,11 +7,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+AZURITE_VERSION := 3.36.0
+AZURITE := $(VENV)/azurite/.$(AZURITE_VERSION)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Host programs that vmwright drives; `vmwright doctor` tells what each is for.
 PACKAGES := qemu-system-x86 qemu-utils ovmf systemd-container passt mmdebstrap arch-test mtools dosfstools fdisk \
-	e2fsprogs fuse3 uidmap xfsprogs btrfs-progs openssh-client python3-venv debian-archive-keyring
+	e2fsprogs fuse3 iproute2 uidmap xfsprogs btrfs-progs openssh-client python3-venv debian-archive-keyring
 INSTALLED = dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | sed -n 's/ installed$$//p'
 MISSING := $(shell comm -23 <(printf '%s\n' $(PACKAGES) | sort) <($(INSTALLED) | sort))
 
@@ -39,6 +41,8 @@ $(VENV)/.complete: pyproject.toml requirements.lock | packages
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 		--group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
+		--group clients --constraint requirements.lock --output-file requirements-clients.lock
 
 demo: setup
 	$(BIN)/vmwright build examples/hello-linux.json --out demo
@@ -50,8 +54,15 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Azure's storage emulator, for the ring of tests with clients; npm's lock file would hold registry addresses.
+$(AZURITE): $(VENV)/.complete requirements-clients.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements-clients.lock
+	$(BIN)/npm install --prefix $(VENV)/azurite --no-package-lock --no-audit --no-fund --ignore-scripts \
+		--loglevel=error azurite@$(AZURITE_VERSION)
+	@touch $@
+
 # All rings in one run: tests beside each other, emulated boots one at a time (see tests/conftest.py).
-test: lint
+test: lint $(AZURITE)
 	$(BIN)/pytest -n 2
 
 clean:

@@ -7,12 +7,21 @@ A key in the working folder's file wins over the same key in $VMWRIGHT_HOME's; a
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,9 +31,20 @@ from pydantic_settings import (
 )
 
 from vmwright.errors import TemplateError
+from vmwright.regions import api_name
 
 FILE_NAME = "vmwright.toml"
 PREFIX = "VMWRIGHT_"
+ANY_IDENTITY = "*"
+DEFAULT_NETWORK = "default"
+# the name of an interface may have 15 characters
+NETWORK = re.compile(r"user|restricted|bridge:[^\s/:]{1,15}")
+SUBNET = re.compile(
+    r"[^/]+/[^/]+/[^/]+|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/"
+    r"[^/]+/subnets/[^/]+",
+    re.IGNORECASE,
+)
+IDENTITY_TYPE = "/providers/microsoft.managedidentity/userassignedidentities/"
 # Set by vmwright for the programs that it starts, and by its tests.
 NO_KEYS = {"VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
 
@@ -45,6 +65,14 @@ class MachineChoice(StrEnum):
     CONTAINER = "container"
 
 
+class ProvisioningChoice(StrEnum):
+    """From what a VM's guest is provisioned: ``auto`` goes by what is on its disk."""
+
+    AUTO = "auto"
+    AZURE = "azure"
+    NOCLOUD = "nocloud"
+
+
 class DebianSettings(BaseModel):
     """How the host bootstraps Debian source disks."""
 
@@ -55,6 +83,74 @@ class DebianSettings(BaseModel):
     )
     security_mirror: str | None = Field(default=None, description="The same for security updates.")
     disk_size_gib: int = Field(default=4, ge=2, le=1024, description="Size of the disk in GiB.")
+
+
+class SecretReference(BaseModel):
+    """Where a secret is found that is not written into the configuration: a variable or a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: str | None = Field(default=None, min_length=1, description="Name of an environment variable.")
+    file: Path | None = Field(default=None, description="A file that has nothing else in it.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("give either env or file")
+        return self
+
+
+class AzureIdentity(StrEnum):
+    """Who vmwright is in Microsoft Entra ID, by the names of azure-identity's credentials."""
+
+    DEFAULT = "default"
+    ENVIRONMENT = "environment"
+    MANAGED = "managed"
+
+
+class StorageCredential(BaseModel):
+    """What opens a storage account: one of ``sas``, ``account_key`` and ``azure_identity``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sas: SecretStr | SecretReference | None = Field(
+        default=None, description="A shared access signature that may read the blobs."
+    )
+    account_key: SecretStr | SecretReference | None = Field(
+        default=None, description="One of the account's two keys, in base64."
+    )
+    azure_identity: AzureIdentity | None = Field(
+        default=None, description="Where azure-identity takes tokens from."
+    )
+    client_id: str | None = Field(default=None, description="Which managed identity of this host.")
+    endpoint: str | None = Field(
+        default=None,
+        pattern="^https?://[^/?#@]+(/[^?#]*)?$",
+        description="URL of the account where it is none of Azure's own.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.sas, self.account_key, self.azure_identity)) != 1:
+            raise ValueError("give one of sas, account_key and azure_identity")
+        if self.client_id is not None and self.azure_identity is not AzureIdentity.MANAGED:
+            raise ValueError('client_id goes with azure_identity = "managed" only')
+        return self
+
+
+class IdentitySettings(BaseModel):
+    """What a template's user-assigned identity may do from this host."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    storage: dict[str, StorageCredential] = Field(
+        default_factory=dict, description="Name of a storage account -> what opens it."
+    )
+    token_command: tuple[str, ...] = Field(
+        default=(),
+        description="Program and arguments that print a token for the guest; {resource} is what it is for.",
+    )
+    client_id: str = Field(default="", description="The identity's client id, as a guest may ask by it.")
 
 
 class Settings(BaseSettings):
@@ -71,10 +167,57 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=default_home, description="Where all data lives.")
     machine: MachineChoice = Field(default=MachineChoice.AUTO, description="The default of --machine.")
+    provisioning: ProvisioningChoice = Field(
+        default=ProvisioningChoice.AUTO, description="What provisions the guest of a VM."
+    )
     mirrors: dict[str, str] = Field(
         default_factory=dict, description="URL prefix -> prefix to use instead; file: is allowed."
     )
+    networks: dict[str, str] = Field(
+        default_factory=dict,
+        description='Subnet, or "default" for builds that name none -> user, restricted or bridge:NAME.',
+    )
+    stores: dict[str, Path] = Field(
+        default_factory=dict,
+        description="Region, in any spelling -> folder for its replicas of gallery versions.",
+    )
     debian: DebianSettings = Field(default_factory=DebianSettings)
+    identities: dict[str, IdentitySettings] = Field(
+        default_factory=dict, description='Resource id of an identity, or "*" for any -> what it may do here.'
+    )
+
+    @field_validator("identities")
+    @classmethod
+    def _of_resources(cls, identities: dict[str, IdentitySettings]) -> dict[str, IdentitySettings]:
+        for name in identities:
+            if name != ANY_IDENTITY and IDENTITY_TYPE not in name.casefold():
+                raise ValueError(f'{name} is not the resource id of a user-assigned identity, nor "*"')
+        return identities
+
+    @field_validator("networks")
+    @classmethod
+    def _of_subnets(cls, networks: dict[str, str]) -> dict[str, str]:
+        for name, network in networks.items():
+            if name != DEFAULT_NETWORK and not SUBNET.fullmatch(name):
+                raise ValueError(
+                    f"{name} is neither the resource id of a subnet, nor RESOURCEGROUP/VNET/SUBNET, "
+                    f'nor "{DEFAULT_NETWORK}"'
+                )
+            if not NETWORK.fullmatch(network):
+                raise ValueError(f'{name}: {network} is not "user", "restricted" or "bridge:NAME"')
+        return networks
+
+    @field_validator("stores")
+    @classmethod
+    def _by_region(cls, stores: dict[str, Path]) -> dict[str, Path]:
+        """Name regions as the API does; folders must mean the same from every working folder."""
+        named = {api_name(region): folder.expanduser() for region, folder in stores.items()}
+        if len(named) < len(stores):
+            raise ValueError(f"a region is here twice: {', '.join(stores)}")
+        for region, folder in named.items():
+            if not folder.is_absolute():
+                raise ValueError(f"{region}: {folder} is not an absolute path")
+        return named
 
     @field_validator("home")
     @classmethod

@@ -42,6 +42,12 @@ def test_mirrors_are_a_table(home: Path) -> None:
     assert settings.load().mirrors == {"https://example.com/": "file:///srv/mirror/"}
 
 
+def test_stores_are_by_region_in_any_spelling(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "vmwright.toml").write_text('[stores]\n"West US 2" = "/srv/west"\n')
+    monkeypatch.setenv("VMWRIGHT_STORES__EASTUS", "~/east")
+    assert settings.load().stores == {"westus2": Path("/srv/west"), "eastus": Path.home() / "east"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -49,12 +55,34 @@ def test_mirrors_are_a_table(home: Path) -> None:
         ('machine = "docker"\n', "machine"),
         ("[debian]\ndisk_size_gib = 0\n", "debian.disk_size_gib"),
         ("machine = \n", "vmwright.toml"),
+        ('[networks]\nsubnet = "user"\n', "subnet is neither the resource id of a subnet"),
+        ('[networks]\n"rg/vnet/subnet" = "host"\n', 'rg/vnet/subnet: host is not "user"'),
+        ('[networks]\ndefault = "bridge:a name"\n', "default: bridge:a name is not"),
+        ('[stores]\nwestus = "stores/here"\n', "stores: .*westus: stores/here is not an absolute path"),
+        ('[stores]\nwestus = "/a"\n"West US" = "/b"\n', "a region is here twice"),
+        ("[identities.builder]\n", "builder is not the resource id"),
+        ('[identities."*".storage.a]\n', "identities.*.storage.a: .*give one of sas, account_key"),
+        ('[identities."*".storage.a]\nsas = "s"\naccount_key = "k"\n', "give one of sas"),
+        ('[identities."*".storage.a]\nsas = {}\n', "give either env or file"),
+        ('[identities."*".storage.a]\nsas = "s"\nclient_id = "c"\n', "client_id goes with"),
+        ('[identities."*".storage.a]\nazure_identity = "cli"\n', "azure_identity"),
+        ('[identities."*".storage.a]\nsas = "s"\nendpoint = "h:1/a"\n', "endpoint"),
     ],
 )
 def test_what_cannot_be_used_is_named(home: Path, text: str, said: str) -> None:
     (home / "vmwright.toml").write_text(text)
     with pytest.raises(TemplateError, match=said):
         settings.load()
+
+
+def test_secrets_of_the_configuration_are_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"*": {"storage": {"a": {"sas": "sv=1&sig=hunter2"%s}}}}'
+    monkeypatch.setenv("VMWRIGHT_IDENTITIES", text % "")
+    assert "hunter2" not in repr(settings.load())
+    monkeypatch.setenv("VMWRIGHT_IDENTITIES", text % ', "account_key": "k"')
+    with pytest.raises(TemplateError) as caught:
+        settings.load()
+    assert "hunter2" not in caught.value.message
 
 
 def test_a_variable_that_is_no_key_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urlsplit
 
-from vmwright.template.model import File, IsoSource, PowerShell, Shell
+from vmwright.template.model import File, IsoSource, PowerShell, Shell, Vhd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,12 @@ def secrets_of(template: Template) -> tuple[str, ...]:
 def _uris(template: Template) -> Iterator[str]:
     if isinstance(template.source, IsoSource):
         yield template.source.source_uri
-    for step in template.customize:
+    if template.optimize and template.optimize.workload_script_uri:
+        yield template.optimize.workload_script_uri
+    for distributor in template.distribute:
+        if isinstance(distributor, Vhd) and distributor.uri:
+            yield distributor.uri
+    for step in (*template.customize, *template.in_vm_validations):
         if isinstance(step, Shell | PowerShell) and step.script_uri:
             yield step.script_uri
         elif isinstance(step, File):

@@ -1,4 +1,4 @@
-"""The one door to the network: mirrors, retries, checksums, refused addresses."""
+"""The one door to the network: mirrors, retries, checksums, identities, refused addresses."""
 
 from vmwright.downloads.downloader import Downloader, Fetched
 from vmwright.downloads.urls import Origin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import stat
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import httpx2
 
 from vmwright import __version__
 from vmwright.downloads import retries, urls
+from vmwright.downloads.identities import Identities, Request
 from vmwright.downloads.partial import PartialFile
 from vmwright.downloads.retries import TransientError
 from vmwright.downloads.transport import CheckedTransport
@@ -20,6 +22,7 @@ from vmwright.errors import DownloadError
 from vmwright.events import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from vmwright.downloads.urls import Location, Origin
@@ -31,27 +34,36 @@ READ_SECONDS = 60.0
 MAX_REDIRECTS = 10
 PROGRESS_SECONDS = 0.25
 CHUNK = 1 << 20
+SPOKEN = {"sha256": "SHA-256", "sha512": "SHA-512"}
 # Bytes are asked for as they are: a checksum is that of the file, not of its compression.
 HEADERS = {"User-Agent": f"vmwright/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A file that was fetched: where it is, the SHA-256 of its bytes (lower-case hex), its length."""
+    """A file that was fetched: where it is, its checksum (lower-case hex), its length.
+
+    :param digest: by the algorithm that was asked for; SHA-256 where none was.
+    """
 
     path: Path
-    sha256: str
+    digest: str
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is asked for: ``what`` names it for people, ``max_bytes`` is the most it may have."""
+    """What is asked for: ``what`` names it for people, ``max_bytes`` is the most it may have.
+
+    :param digest: what the file must have by ``algorithm`` (as hashlib names it), in lower-case hex.
+    """
 
     location: Location
     what: str
-    sha256: str | None
+    algorithm: str
+    digest: str | None
     max_bytes: int | None
+    attempts: int
 
     @property
     def shown(self) -> str:
@@ -62,9 +74,17 @@ class Order:
 class Downloader:
     """The one door to the network."""
 
-    def __init__(self, settings: Settings, events: Events) -> None:
+    def __init__(
+        self, settings: Settings, events: Events, *, identities: Sequence[str] | None = None
+    ) -> None:
+        """Open the door.
+
+        :param identities: those of the template whose files are fetched: they open Azure Storage as
+            configured. None for what no template's identity is asked for.
+        """
         self._mirrors = settings.mirrors
         self._events = events
+        self._identities = None if identities is None else Identities(settings, events, identities)
 
     async def fetch(
         self,
@@ -74,7 +94,9 @@ class Downloader:
         sha256: str | None,
         what: str,
         origin: Origin,
+        sha512: str | None = None,
         max_bytes: int | None = None,
+        attempts: int = retries.ATTEMPTS,
     ) -> Fetched:
         """Fetch a URL into ``destination``, whose folder exists and which nobody else writes meanwhile.
 
@@ -82,19 +104,28 @@ class Downloader:
         whatever that is. The ledger has the folder, not that file: the folder is its caller's.
 
         :param sha256: what the file must have, in hex of any case; None or "" for no check.
+        :param sha512: the same where its maker gives SHA-512 sums; then ``sha256`` is not looked at.
         :param what: the file's name for people: ``customizer 2 (Install nginx)``.
-        :raises DownloadError: the address or scheme is refused, the server refuses, ten attempts failed,
+        :param attempts: fewer where the caller can do without the file.
+        :raises DownloadError: the address or scheme is refused, the server refuses, all attempts failed,
             the file is not what its checksum says, or it cannot be written.
         """
         location = urls.locate(url, mirrors=self._mirrors, origin=origin)
         for secret in urls.secrets(location.url):
             self._events.keep_secret(secret)
         order = Order(
-            location=location, what=what, sha256=(sha256 or "").lower() or None, max_bytes=max_bytes
+            location=location,
+            what=what,
+            algorithm="sha512" if sha512 else "sha256",
+            digest=(sha512 or sha256 or "").lower() or None,
+            max_bytes=max_bytes,
+            attempts=attempts,
         )
         if location.mirror:
             self._events.note(f"{what} is taken from {location.shown}: the mirror of {location.mirror}")
-        partial = PartialFile(destination)
+        elif key := self._identities and self._identities.key_for(location.url):
+            self._events.note(f"{what} is opened with {key}")
+        partial = PartialFile(destination, order.algorithm)
         try:
             if location.file:
                 await self._copy(location.file, partial, order)
@@ -104,10 +135,12 @@ class Downloader:
             await asyncio.to_thread(partial.commit)
         finally:
             partial.discard()
-        return Fetched(path=destination, sha256=partial.sha256, size_bytes=partial.size)
+        return Fetched(path=destination, digest=partial.digest, size_bytes=partial.size)
 
     async def _download(self, partial: PartialFile, order: Order) -> None:
         made = 0
+        # Its lines have whole addresses, with their signatures; what there is to say are events here.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         context = await asyncio.to_thread(httpx2.create_ssl_context)
         client = httpx2.AsyncClient(
             transport=CheckedTransport(context),
@@ -116,7 +149,7 @@ class Downloader:
         )
         async with client:
             try:
-                async for attempt in retries.attempts():
+                async for attempt in retries.attempts(order.attempts):
                     made = attempt.num
                     with attempt:
                         await self._attempt(client, partial, order, number=made)
@@ -138,22 +171,30 @@ class Downloader:
             failed = error
         else:
             return
-        attempt = f"attempt {number} of {retries.ATTEMPTS}"
+        attempt = f"attempt {number} of {order.attempts}"
         self._events.note(f"Downloading {order.what} from {order.shown} [{attempt}] failed: {failed}")
         raise failed
 
     async def _transfer(self, client: httpx2.AsyncClient, partial: PartialFile, order: Order) -> None:
-        """Follow redirects by hand, so that each hop's scheme and address is checked, and take the bytes."""
+        """Follow redirects by hand, so that each hop's scheme and address is checked, and take the bytes.
+
+        The credential of an identity is for the URL of the template alone: no mirror, no other hop has it.
+        """
+        identities = None if order.location.mirror else self._identities
         url = order.location.url
+        request = await identities.open(url) if identities else Request(url)
         for _ in range(MAX_REDIRECTS + 1):
-            async with client.stream("GET", url, headers=partial.range_headers) as response:
+            headers = {**request.headers, **partial.range_headers}
+            async with client.stream("GET", request.url, headers=headers) as response:
                 if response.has_redirect_location:
                     url = _next_hop(url, response.headers["Location"], order)
+                    request, identities = Request(url), None
                     continue
                 if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and partial.size:
                     partial.restart()
                     raise TransientError("the server has no more of this file")
-                retries.check_status(response, shown=urls.shown(url))
+                hint = identities.explain(url, response) if identities else None
+                retries.check_status(response, shown=urls.shown(url), hint=hint)
                 await self._receive(response, partial, order)
                 return
         raise DownloadError(f"{order.shown}: more than {MAX_REDIRECTS} redirects", target=order.shown)
@@ -238,15 +279,15 @@ def _check_size(size: int, order: Order) -> None:
 
 
 def _matches(partial: PartialFile, order: Order) -> bool:
-    return order.sha256 in {None, partial.sha256}
+    return order.digest in {None, partial.digest}
 
 
 def _verify(partial: PartialFile, order: Order) -> None:
     if _matches(partial, order):
         return
     raise DownloadError(
-        f"{order.what} from {order.shown} ({partial.size} bytes) has the SHA-256 {partial.sha256}, "
-        f"not {order.sha256}",
+        f"{order.what} from {order.shown} ({partial.size} bytes) has the "
+        f"{SPOKEN[order.algorithm]} {partial.digest}, not {order.digest}",
         target=order.shown,
         hint="the file has changed or is not the one meant; if it is right, correct the checksum",
     )

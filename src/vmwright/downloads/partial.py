@@ -23,12 +23,13 @@ CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 class PartialFile:
     """``<destination>.part``: written in one go or in parts of one and the same version."""
 
-    def __init__(self, destination: Path) -> None:
+    def __init__(self, destination: Path, algorithm: str = "sha256") -> None:
         self.destination = destination
         self.path = destination.with_name(f"{destination.name}.part")
         self.size = 0
         self.parts = 1
-        self._sha256 = hashlib.sha256()
+        self._algorithm = algorithm
+        self._digest = hashlib.new(algorithm)
         self._validator: str | None = None
         try:
             self._file = self.path.open("wb")
@@ -36,9 +37,9 @@ class PartialFile:
             raise self._unwritable(error) from None
 
     @property
-    def sha256(self) -> str:
-        """The SHA-256 of what is written so far, in lower-case hex."""
-        return self._sha256.hexdigest()
+    def digest(self) -> str:
+        """The checksum of what is written so far, in lower-case hex."""
+        return self._digest.hexdigest()
 
     @property
     def range_headers(self) -> dict[str, str]:
@@ -71,14 +72,14 @@ class PartialFile:
             self._file.write(chunk)
         except OSError as error:
             raise self._unwritable(error) from None
-        self._sha256.update(chunk)
+        self._digest.update(chunk)
         self.size += len(chunk)
 
     def restart(self) -> None:
         """Forget what is written."""
         self._file.seek(0)
         self._file.truncate()
-        self._sha256 = hashlib.sha256()
+        self._digest = hashlib.new(self._algorithm)
         self.size, self.parts, self._validator = 0, 1, None
 
     def commit(self) -> None:

@@ -33,20 +33,21 @@ class TransientError(Exception):
         self.retry_after = retry_after
 
 
-def attempts() -> AsyncIterator[stamina.Attempt]:
-    """Yield ten attempts, as Azure makes (reference §5.2), each after a longer wait than the one before."""
+def attempts(most: int = ATTEMPTS) -> AsyncIterator[stamina.Attempt]:
+    """Yield attempts, ten as Azure makes (reference §5.2), each after a longer wait than the one before."""
     # Each failed attempt is an event; stamina would print it to standard error once more.
     stamina.instrumentation.set_on_retry_hooks(())
     return aiter(
         stamina.retry_context(
-            _wait, attempts=ATTEMPTS, timeout=None, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
+            _wait, attempts=most, timeout=None, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
         )
     )
 
 
-def check_status(response: httpx2.Response, *, shown: str) -> None:
+def check_status(response: httpx2.Response, *, shown: str, hint: str | None = None) -> None:
     """Let a good response pass.
 
+    :param hint: what to do about a refusal, where more is known than its status.
     :raises TransientError: the server is busy or broken: 408, 425, 429, 5xx.
     :raises DownloadError: the server refuses: any other.
     """
@@ -54,9 +55,11 @@ def check_status(response: httpx2.Response, *, shown: str) -> None:
         return
     status = response.status_code
     said = f"HTTP {status} {response.reason_phrase}".strip()
+    if reason := response.headers.get("x-ms-error-code"):  # of Azure Storage
+        said += f" ({reason})"
     if response.is_server_error or status in PASSING:
         raise TransientError(said, retry_after=retry_after(response.headers.get("Retry-After", "")))
-    raise DownloadError(f"{shown}: the server answered {said}", target=shown, hint=_hint(status))
+    raise DownloadError(f"{shown}: the server answered {said}", target=shown, hint=hint or _hint(status))
 
 
 def retry_after(value: str) -> float | None:

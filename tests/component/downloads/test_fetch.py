@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import stamina
 
 from vmwright.downloads import Downloader, Fetched, Origin
 from vmwright.downloads import downloader as downloading
@@ -38,7 +39,7 @@ async def test_a_file_arrives_whole_and_says_its_progress(
 ) -> None:
     server.answers = [server.response(BODY)]
     fetched = await fetch(server.url(), sha256=SHA256.upper())
-    assert fetched == Fetched(path=tmp_path / "got", sha256=SHA256, size_bytes=len(BODY))
+    assert fetched == Fetched(path=tmp_path / "got", digest=SHA256, size_bytes=len(BODY))
     assert (tmp_path / "got").read_bytes() == BODY
     progress = [event for event in said if isinstance(event, Progress)]
     assert (progress[-1].done, progress[-1].total) == (len(BODY), len(BODY))
@@ -150,6 +151,21 @@ async def test_a_wrong_checksum_names_file_expected_and_actual(
         await fetch(server.url(), sha256="AB" * 32)
     assert len(server.asked) == 1
     assert not (tmp_path / "got").exists()
+
+
+async def test_who_can_do_without_a_file_tries_less_often(server: Any, fetch: Any) -> None:
+    server.answers = [server.response(status="503 Busy")]
+    with stamina.set_testing(True, attempts=10, cap=True), pytest.raises(DownloadError, match="after 2 att"):
+        await fetch(server.url(), attempts=2)
+    assert len(server.asked) == 2
+
+
+async def test_a_sha512_is_compared_as_well(server: Any, fetch: Any) -> None:
+    server.answers = [server.response(BODY)]
+    right = hashlib.sha512(BODY).hexdigest()
+    assert (await fetch(server.url(), sha512=right.upper())).digest == right
+    with pytest.raises(DownloadError, match=f"has the SHA-512 {right}, not {'ab' * 64}"):
+        await fetch(server.url(), sha512="ab" * 64)
 
 
 async def test_a_wrong_file_leaves_the_earlier_one_alone(server: Any, fetch: Any, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
+
 from vmwright.builds.secrets import secrets_of
-from vmwright.template.model import File, PlatformImage, Shell, Template, Vhd
+from vmwright.template.model import File, Optimize, PlatformImage, Shell, Template, Validate, Vhd
 
 
 def template(*steps: Shell | File) -> Template:
@@ -18,6 +20,19 @@ def test_signatures_and_passwords_are_secrets_as_written_and_decoded() -> None:
     script = Shell(name="s", path="", script_uri="https://x.blob/y.sh?sv=2020&sig=ab%2Bcd%3D&sp=r")
     file = File(name="f", path="", source_uri="https://me:hunter2@x/y?Token=t0ken", destination="/tmp/y")
     assert set(secrets_of(template(script, file))) == {"ab+cd=", "ab%2Bcd%3D", "hunter2", "t0ken"}
+
+
+def test_every_address_of_a_template_is_looked_at() -> None:
+    def signed(name: str) -> str:
+        return f"https://x.blob/y?sig={name}-signature"
+
+    whole = dataclasses.replace(
+        template(),
+        validate=Validate(in_vm_validations=(Shell(name="v", path="", script_uri=signed("validation")),)),
+        optimize=Optimize(workload_script_uri=signed("workload")),
+        distribute=(Vhd(path="", run_output_name="out", uri=signed("vhd")),),
+    )
+    assert set(secrets_of(whole)) == {"validation-signature", "workload-signature", "vhd-signature"}
 
 
 def test_addresses_without_secrets_have_none() -> None:
