@@ -4,7 +4,8 @@ It boots the image's systemd with its services, network and sudo, but with this 
 the kernel or the boot loader is noticed (``changed_boot_files``) and finished in a VM.
 
 From the inside out, and removed in the reverse order: the storage daemon shows the qcow2 chain as a raw file;
-its root partition is mounted; a cgroup is made; systemd-nspawn boots the tree in it; pasta connects it.
+its root partition is mounted; a cgroup is made; systemd-nspawn boots the tree in it;
+pasta, or a bridge, connects it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from vmwright.machines import nspawn, pasta
 from vmwright.machines.boot_files import BootFiles, boot_files, changes
 from vmwright.machines.cgroup import Cgroup, hierarchies
 from vmwright.machines.container_needs import refuse_other_partitions
+from vmwright.machines.container_network import ContainerNetwork
 from vmwright.machines.machine import MachineKind
 from vmwright.state.resources import ResourceKind
 
@@ -68,6 +70,9 @@ class ContainerMachine:
         self._folder = spec.folder / "container"
         self._transport = NsenterTransport(spec.user)
         self._guest = LinuxGuest(self._transport, spec.user)
+        self._network = ContainerNetwork(
+            spec.network, self._guest, log=self._folder / "network.log", ledger=ledger
+        )
         self._boot_files: BootFiles = {}
         self._disk = contextlib.AsyncExitStack()
         self._alive = contextlib.AsyncExitStack()
@@ -120,7 +125,7 @@ class ContainerMachine:
         await pasta.leave_resolver(self._guest)
         async with root.frozen():
             await daemon.snapshot(layer)
-        await pasta.set_resolver(self._guest)
+        await self._network.set_resolver()
 
     async def changed_boot_files(self) -> tuple[str, ...]:
         """Return the boot files that were changed in here; see ``Machine.changed_boot_files``."""
@@ -158,18 +163,17 @@ class ContainerMachine:
                 self._spec.name,
                 root.folder,
                 start_in=own.start_in(),
+                network=self._network.options(),
                 log=self._folder / "console.log",
                 ledger=self._ledger,
             )
         )
         self._life = life
         leader = await life.born(timeout=BOOT_SECONDS)
-        await self._alive.enter_async_context(
-            pasta.connected(leader, log=self._folder / "network.log", ledger=self._ledger)
-        )
+        await self._alive.enter_async_context(self._network.connected(leader))
         await life.booted(timeout=BOOT_SECONDS)
         self._transport.lead_to(leader, own.enter())
-        await pasta.set_resolver(self._guest)
+        await self._network.configure(leader)
 
     @contextlib.asynccontextmanager
     async def _own_cgroup(self) -> AsyncIterator[Cgroup]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.errors import ProcessError, UnsupportedError
+from vmwright.machines import netns
 from vmwright.machines.choice import Choice, choose
 from vmwright.machines.firmware import find_firmware
 from vmwright.machines.probe import CACHE_NAME, KvmVerdict, find_kernel, probe_kvm
@@ -102,7 +103,8 @@ PROGRAMS = (
     Tool("qemu-storage-daemon", "qemu-utils", "disks of containers"),
     Tool("systemd-nspawn", "systemd-container", "containers"),
     PASST,
-    Tool("pasta", "passt", "the network of containers"),
+    Tool("pasta", "passt", "the networks of machines"),
+    Tool("ip", "iproute2", "the networks of machines", ""),
     Tool("mmdebstrap", "mmdebstrap", "source disks from Debian's packages"),
     Tool("arch-test", "arch-test", "source disks from Debian's packages", ""),
     Tool("mke2fs", "e2fsprogs", "source disks: root file systems", "-V"),
@@ -131,7 +133,7 @@ async def survey(settings: Settings, *, container_reason: str | None) -> HostRep
         tools=tools,
         root=os.geteuid() == 0,
         kvm=kvm,
-        abilities=(_fuse(), await _user_namespaces(), _cgroup()),
+        abilities=(_fuse(), await _user_namespaces(), await _network_namespaces(), _cgroup()),
         capacity=host_capacity(),
         free_bytes=shutil.disk_usage(_nearest(home)).free,
         container_reason=container_reason,
@@ -199,6 +201,11 @@ async def _user_namespaces() -> Ability:
     except ProcessError as error:
         return Ability("user namespaces", usable=False, detail=error.message.splitlines()[-1].strip())
     return Ability("user namespaces", usable=True, detail="unshare --user works")
+
+
+async def _network_namespaces() -> Ability:
+    reason = await netns.obstacle()
+    return Ability("network namespaces", usable=reason is None, detail=reason or "one of its own for each VM")
 
 
 def _cgroup(folder: Path = Path("/sys/fs/cgroup")) -> Ability:

@@ -52,8 +52,11 @@ ENVIRONMENT = {
 }
 
 
-def nspawn_arguments(name: str, root: Path) -> list[str]:
-    """Return systemd-nspawn's command line; the options set to off keep its hands off the image."""
+def nspawn_arguments(name: str, root: Path, network: Sequence[str]) -> list[str]:
+    """Return systemd-nspawn's command line; the options set to off keep its hands off the image.
+
+    :param network: its options that tell what network the container gets.
+    """
     return [
         PROGRAM,
         "--quiet",
@@ -65,7 +68,7 @@ def nspawn_arguments(name: str, root: Path) -> list[str]:
         "--keep-unit",
         "--private-users=pick",
         "--private-users-ownership=map",
-        "--private-network",
+        *network,
         "--console=read-only",
         "--resolv-conf=off",
         "--timezone=off",
@@ -142,7 +145,7 @@ class Life:
 
 @contextlib.asynccontextmanager
 async def launched(
-    name: str, root: Path, *, start_in: Sequence[str], log: Path, ledger: Ledger
+    name: str, root: Path, *, start_in: Sequence[str], network: Sequence[str], log: Path, ledger: Ledger
 ) -> AsyncIterator[Life]:
     """Launch the tree ``root`` as a container while the block runs; what is left at its end is killed.
 
@@ -156,7 +159,7 @@ async def launched(
         notices.bind(f"\0vmwright-{token}")  # without a file, hence without a limit to a folder's length
         try:
             running = await process.start(
-                [*start_in, *nspawn_arguments(name, root)],
+                [*start_in, *nspawn_arguments(name, root, network)],
                 log=log,
                 env={**ENVIRONMENT, "NOTIFY_SOCKET": f"@vmwright-{token}", **process.marked(token)},
             )

@@ -8,31 +8,35 @@ through one address that pasta answers itself.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import os
+import signal
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright import process
 from vmwright.errors import MachineError
+from vmwright.machines.netns import Namespace
+from vmwright.machines.passt import LOOPBACK, came_up, failure
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from vmwright.guests.linux import LinuxGuest
+    from vmwright.machines.passt import Forward
     from vmwright.process import Running
     from vmwright.state.resources import Ledger
 
 PROGRAM = "pasta"
+TIED = ("unshare", "--kill-child")
 NAME_SERVER = "169.254.1.1"
-READY_SECONDS = 15.0
-POLL_SECONDS = 0.02
-NOISE = "Failed to send "  # of each line also to a syslog that need not be there
+# for a namespace of ours: a range that no network may use (RFC 7335), so that none is hidden by it
+ROOM_ADDRESS, ROOM_GATEWAY, ROOM_PREFIX = "192.0.0.2", "192.0.0.1", "29"
 
-# $1: the lines of resolv.conf, $2: the server. systemd-resolved, where it is or will be installed, is told at
-# run time. A link into /run is the image's own way to have a file that is made anew at each boot. Anything
+# $1: the lines of resolv.conf, $2: the servers. systemd-resolved, where it is or will be installed, is told
+# at run time. A link into /run is the image's own way to have a file that is made anew at each boot. Anything
 # else is replaced for this boot, the original kept in /run (in memory) for LEAVE_RESOLVER to put back.
 SET_RESOLVER = r"""
 set -e
@@ -72,15 +76,38 @@ rm -f resolv.conf.ours resolv.conf.image
 
 def pasta_arguments(leader: int) -> list[str]:
     """Return pasta's command line for the namespaces of the container's init (``leader``)."""
+    return [*_arguments(leader, root=True), "--dns-forward", NAME_SERVER, "--tcp-ports", "none"]
+
+
+def room_arguments(
+    holder: int, forwards: Iterable[Forward], *, root: bool, forwards_names: bool
+) -> list[str]:
+    """Return pasta's command line for a namespace of ours, in which another program answers at ``forwards``.
+
+    The namespace has addresses of its own, unlike a container: passt, in it, reaches the host's like others.
+
+    :param forwards_names: it answers at ``NAME_SERVER``. pasta of 2023 then spoils the answers of the host's
+        name server to those who ask that directly.
+    """
+    # one option each: of several ports in one, pasta is content with any that it gets
+    ports = [f"{LOOPBACK}/{forward.host_port}:{forward.guest_port}" for forward in forwards]
+    return [
+        *_arguments(holder, root=root),
+        *("--address", ROOM_ADDRESS, "--netmask", ROOM_PREFIX, "--gateway", ROOM_GATEWAY),
+        *(("--dns-forward", NAME_SERVER) if forwards_names else ()),
+        *(argument for port in ports or ["none"] for argument in ("--tcp-ports", port)),
+    ]
+
+
+def _arguments(leader: int, *, root: bool) -> list[str]:
     return [
         PROGRAM,
         "--foreground",
-        *("--runas", "0"),  # it would drop to nobody, who may not enter the namespaces
+        *(("--runas", "0") if root else ()),  # it would drop to nobody, who may not enter the namespaces
         *("--netns", f"/proc/{leader}/ns/net", "--userns", f"/proc/{leader}/ns/user"),
         "--config-net",
         "--no-map-gw",
-        *("--dns-forward", NAME_SERVER),
-        *("--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"),
+        *("--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"),
     ]
 
 
@@ -92,22 +119,46 @@ async def connected(leader: int, *, log: Path, ledger: Ledger) -> AsyncIterator[
     """
     token = uuid.uuid4().hex
     claim = ledger.claim(ResourceKind.PROCESS, token)
-    running: Running | None = None
     try:
-        running = await process.start(pasta_arguments(leader), log=log, env=process.marked(token))
-        await _wait_for_route(leader, running)
-        yield
+        async with running_pasta(pasta_arguments(leader), leader, log=log, token=token):
+            yield
     finally:
-        if running:
-            await running.end(grace=0)  # as the init of a process namespace it heeds no SIGTERM
         ledger.release(claim)
 
 
-async def set_resolver(guest: LinuxGuest) -> None:
-    """Let the guest resolve names through pasta until it stops; nothing of it is left on the disk."""
+@contextlib.asynccontextmanager
+async def running_pasta(
+    arguments: Sequence[str], leader: int, *, log: Path, token: str
+) -> AsyncIterator[Running]:
+    """Run pasta while the block runs, which begins when the namespace of ``leader`` has its default route.
+
+    pasta hides its environment, and with it the token, from a plain user's other programs: it is started by
+    one that does not, and dies with that.
+    """
+    running = await process.start([*TIED, *arguments], log=log, env=process.marked(token))
+    try:
+        await _wait_for_route(leader, running)
+        yield running
+    finally:
+        await _end(running)
+
+
+async def _end(running: Running) -> None:
+    """Kill pasta, then wait for its parent: when that has ended, the ports are free again."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)  # as the init of a process namespace it heeds no SIGTERM
+            await running.wait()
+    await running.end(grace=0)
+
+
+async def set_resolver(guest: LinuxGuest, servers: Sequence[str]) -> None:
+    """Let the guest resolve names by these servers until it stops; nothing of it is left on the disk."""
     search = (line for line in _host_resolver() if line.split()[:1] in (["search"], ["options"]))
-    lines = "\n".join([f"nameserver {NAME_SERVER}", *search])
-    ended = await guest.ask("sh", "-c", SET_RESOLVER, "sh", lines, NAME_SERVER, as_root=True, check=False)
+    lines = "\n".join([*(f"nameserver {server}" for server in servers), *search])
+    ended = await guest.ask(
+        "sh", "-c", SET_RESOLVER, "sh", lines, " ".join(servers), as_root=True, check=False
+    )
     if ended.exit_code != 0:
         said = ended.stderr.decode(errors="replace").strip()
         raise MachineError(f"The guest's /etc/resolv.conf cannot be set: {said}")
@@ -130,15 +181,5 @@ def _host_resolver() -> list[str]:
 
 async def _wait_for_route(leader: int, running: Running) -> None:
     """Wait for a default route, the last thing that pasta sets; the kernel gives no event for it."""
-    table = Path(f"/proc/{leader}/net/route")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(READY_SECONDS):
-            while running.returncode is None and table.exists():
-                if any(line.split()[1:2] == ["00000000"] for line in table.read_text().splitlines()):
-                    return
-                await asyncio.sleep(POLL_SECONDS)
-    said = "\n".join(line for line in running.last_lines(40).splitlines() if not line.startswith(NOISE))
-    raise MachineError(
-        f"{PROGRAM}, the container's network, does not start:\n{said}",
-        hint="a host without any route to a network is what it refuses",
-    )
+    if not await came_up(running, Namespace(leader).way_out):
+        raise failure(PROGRAM, running)
