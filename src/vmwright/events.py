@@ -26,6 +26,7 @@ class Phase(StrEnum):
     MACHINE = "machine"
     CUSTOMIZE = "customize"
     GENERALIZE = "generalize"
+    VALIDATE = "validate"
     DISTRIBUTE = "distribute"
     FINISH = "finish"
 

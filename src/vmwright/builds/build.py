@@ -27,6 +27,8 @@ class BuildRequest:
     :param name: names the template; part of resource ids and of file names.
     :param out: the user's folder for the files, or None to keep them in $VMWRIGHT_HOME.
     :param formats: disk formats to put into ``out`` besides what the template distributes.
+    :param makes_galleries: whether a gallery or an image definition that is not there is made; in Azure
+        both must exist.
     """
 
     template: Template
@@ -34,6 +36,7 @@ class BuildRequest:
     machine: MachineChoice = MachineChoice.AUTO
     out: Path | None = None
     formats: tuple[str, ...] = ()
+    makes_galleries: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,11 @@ class Build:
     def template(self) -> Template:
         """The template that is built."""
         return self.request.template
+
+    @property
+    def step_count(self) -> int:
+        """How many steps the build has: its customizers and its validations are numbered through."""
+        return len(self.template.customize) + len(self.template.in_vm_validations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

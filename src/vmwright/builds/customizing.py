@@ -33,11 +33,16 @@ async def customize(build: Build, stage: Stage, steps: tuple[ReadyStep, ...]) ->
     """Run the steps in order; the first failure stops the build."""
     build.records.set(run_sub_state=RunSubState.CUSTOMIZING)
     for ready in steps:
-        await _run_recorded(build, stage, ready, total=len(steps))
+        await run_recorded(build, stage, ready)
         await stage.layers.commit(stage.machine)
 
 
-async def _run_recorded(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> None:
+async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> None:
+    """Run one step, said and recorded.
+
+    :raises StepError: it failed; with its number, name, exit code and last lines.
+    """
+    total = build.step_count
     number, name, kind = ready.number, ready.step.name, ready.step.kind
     build.records.step_started(number, name=name, kind=kind)
     build.events.say(StepStarted(number=number, total=total, name=name, kind=kind))

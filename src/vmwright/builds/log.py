@@ -1,4 +1,4 @@
-"""customization.log: the build's events in the service's own format (reference §7).
+"""customization.log and validation.log: the build's events in the service's own format (reference §7).
 
 Each line begins ``[<build id>] PACKER OUT`` (what Packer prints) or ``PACKER ERR`` with a date (its debug
 log). People grep for the ``(telemetry)`` markers, so those are kept to the letter.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 FILE_NAME = "customization.log"
+VALIDATION = "validation.log"
 PROVISIONERS = {
     "Shell": "shell",
     "PowerShell": "powershell",
@@ -41,18 +42,22 @@ PHASES = {
     Phase.FETCH: "Downloading external files ...",
     Phase.MACHINE: "Starting the build machine ...",
     Phase.GENERALIZE: "Deprovisioning ...",
+    Phase.VALIDATE: "Validating the image ...",
     Phase.DISTRIBUTE: "Distributing ...",
     Phase.FINISH: "Deleting individual resources ...",
 }
 
 
 class CustomizationLog:
-    """A reader of the event stream that writes ``customization.log`` as the build goes."""
+    """A reader of the event stream that writes ``customization.log`` as the build goes.
+
+    What validations say is in a ``validation.log`` beside it, as in the service (reference §7).
+    """
 
     def __init__(self, folder: Path, build_id: str) -> None:
         self.path = folder / FILE_NAME
         self._id = build_id
-        self._file: TextIO = self.path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
+        self._file = _opened(self.path)
 
     def __call__(self, event: Event) -> None:
         """Write what the service would write of an event."""
@@ -61,6 +66,11 @@ class CustomizationLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _go_on_in(self, path: Path) -> None:
+        if self._file.name != str(path):
+            self._file.close()
+            self._file = _opened(path)
 
     def _out(self, text: str) -> None:
         self._file.write(f"[{self._id}] PACKER OUT {text}\n")
@@ -80,6 +90,7 @@ class CustomizationLog:
     def _(self, event: PhaseStarted) -> None:
         if event.phase in PHASES:
             self._say(PHASES[event.phase])
+        self._go_on_in(self.path.with_name(VALIDATION) if event.phase is Phase.VALIDATE else self.path)
 
     @_write.register
     def _(self, event: Notice) -> None:
@@ -120,6 +131,10 @@ class CustomizationLog:
                 self._out(f"--> azure-arm: {line}")
         self._err(event, "(telemetry) Finalizing.")
         self._out("==> Builds finished but no artifacts were created.")
+
+
+def _opened(path: Path) -> TextIO:
+    return path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
 
 
 def _duration(seconds: float) -> str:

@@ -43,6 +43,7 @@ class RunSubState(StrEnum):
 
     BUILDING = "Building"
     CUSTOMIZING = "Customizing"
+    VALIDATING = "Validating"
     DISTRIBUTING = "Distributing"
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from vmwright.builds import messages
 from vmwright.builds.build import Build, BuildRequest, BuildResult
 from vmwright.builds.log import CustomizationLog
-from vmwright.builds.pipeline import phase, run_pipeline
+from vmwright.builds.pipeline import Results, phase, run_pipeline
 from vmwright.builds.records import BuildRecords
 from vmwright.builds.secrets import secrets_of
 from vmwright.builds.whereabouts import Whereabouts
-from vmwright.errors import BuildCanceledError, BuildError, VmwrightError
+from vmwright.errors import BuildCanceledError, BuildError, DistributeError, VmwrightError
 from vmwright.events import BuildEnded, BuildStarted, Outcome, Phase
 from vmwright.state.resources import Ledger
 
@@ -48,10 +48,11 @@ async def run_build(
         "Internal error occurred.", hint="this is a defect of vmwright: please report it"
     )
     try:
-        steps = len(request.template.customize)
-        events.say(BuildStarted(build=build.id, template=request.name, steps=steps))
-        outputs = await _run_in_time(build, whereabouts)
-        error = messages.distribution_failed(outputs) if any(output.error for output in outputs) else None
+        events.say(BuildStarted(build=build.id, template=request.name, steps=build.step_count))
+        results = await _run_in_time(build, whereabouts)
+        outputs, error = results.outputs, results.invalid
+        if any(output.error for output in outputs):
+            error = error or messages.distribution_failed(outputs)
     except VmwrightError as reason:
         error = reason
     except OSError as reason:
@@ -85,7 +86,7 @@ def _begin(request: BuildRequest, *, settings: Settings, database: Database, eve
     )
 
 
-async def _run_in_time(build: Build, whereabouts: Whereabouts) -> tuple[RunOutput, ...]:
+async def _run_in_time(build: Build, whereabouts: Whereabouts) -> Results:
     """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
     seconds = build.template.timeout_seconds
     cleanup = AsyncExitStack()
@@ -160,6 +161,6 @@ def _outcome(outputs: tuple[RunOutput, ...], error: VmwrightError | None) -> Out
         return Outcome.SUCCEEDED
     if isinstance(error, BuildCanceledError):
         return Outcome.CANCELED
-    if any(not output.error for output in outputs):
+    if isinstance(error, DistributeError) and any(not output.error for output in outputs):
         return Outcome.PARTIALLY_SUCCEEDED
     return Outcome.FAILED

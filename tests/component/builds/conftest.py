@@ -12,7 +12,7 @@ import pytest
 
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.artifacts.facts import ImageFacts
-from vmwright.builds import inputs, pipeline
+from vmwright.builds import inputs, pipeline, validating
 from vmwright.builds.build import Build, BuildRequest
 from vmwright.builds.records import BuildRecords
 from vmwright.disks.qemu_img import DiskFormat
@@ -110,12 +110,14 @@ def machine(monkeypatch: pytest.MonkeyPatch, base: BaseDisk) -> ScriptedMachine:
     """The machine of the next builds, and the source they find."""
     machine = ScriptedMachine()
 
-    async def machine_for(_build: Build, _base: BaseDisk) -> ScriptedMachine:
+    async def machine_for(_build: Build, _base: BaseDisk, *, role: str = "") -> ScriptedMachine:
+        machine.told += [f"made{role}"] if role else []
         return machine
 
     async def find_source(_build: Build) -> BaseDisk:
         return base
 
     monkeypatch.setattr(pipeline, "machine_for", machine_for)
+    monkeypatch.setattr(validating, "machine_for", machine_for)
     monkeypatch.setattr(inputs, "find_source", find_source)
     return machine
