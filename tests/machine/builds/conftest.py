@@ -9,6 +9,7 @@ from tests.conftest import ROOT
 from tests.host_traces import traces
 from tests.vmwright_command import Vmwright
 
+QUICKSTARTS = ROOT / "tests" / "data" / "quickstarts"
 MIRRORED = "https://raw.githubusercontent.com/danielsollondon/azvmimagebuilder/master/"
 
 
@@ -16,16 +17,22 @@ MIRRORED = "https://raw.githubusercontent.com/danielsollondon/azvmimagebuilder/m
 def home(debian_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A $VMWRIGHT_HOME of this worker: Debian in its catalogue, also as Ubuntu; the quickstarts mirrored."""
     home = tmp_path_factory.mktemp("home")
-    quickstarts = ROOT / "tests" / "data" / "quickstarts"
-    (home / "vmwright.toml").write_text(f'[mirrors]\n"{MIRRORED}" = "{quickstarts.as_uri()}/"\n')
+    (home / "vmwright.toml").write_text(f'[mirrors]\n"{MIRRORED}" = "{QUICKSTARTS.as_uri()}/"\n')
     vmwright = Vmwright(home)
     for name, disk in (
         ("Debian:debian-12:12:12.0.1", str(debian_disk)),
         ("Canonical:UbuntuServer:18.04-LTS", "Debian:debian-12:12:latest"),
+        ("Canonical:0001-com-ubuntu-server-focal:20_04-lts-gen2", "Debian:debian-12:12:latest"),
     ):
         done = vmwright("sources", "add", name, disk)
         assert done.code == 0, done.err
     return home
+
+
+@pytest.fixture
+def second_script() -> Path:
+    """The script of the quickstarts whose checksum has changed since they were written."""
+    return QUICKSTARTS / "quickquickstarts" / "customizeScript2.sh"
 
 
 @pytest.fixture
