@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 LAST_LINES = 8
+READY_SECONDS = 15.0
+POLL_SECONDS = 0.01
 CHUNK = 1 << 16
 OWNER_VARIABLE = "VMWRIGHT_RESOURCE"
 
@@ -52,6 +54,7 @@ async def run(
     on_start: Callable[[int], None] | None = None,
     on_stdout: Callable[[bytes], None] | None = None,
     on_stderr: Callable[[bytes], None] | None = None,
+    pass_fds: Sequence[int] = (),
     hint: str | None = None,
 ) -> Finished:
     """Run a program to its end.
@@ -62,6 +65,7 @@ async def run(
     :param env: variables added to this process's environment.
     :param on_start: told the process id.
     :param on_stdout: given each chunk as it comes; ``Finished.stdout`` is then empty (likewise stderr).
+    :param pass_fds: open files that it inherits under the same numbers.
     :raises ProcessError: the program is missing, ran out of time or (with ``check``) failed; the
         message has its arguments, exit code and last lines.
     """
@@ -72,7 +76,7 @@ async def run(
             source = files.enter_context(stdin.open("rb"))
         elif stdin is not None:
             source = asyncio.subprocess.PIPE
-        process = await _spawn(command, stdin=source, env=env, hint=hint)
+        process = await _spawn(command, stdin=source, env=env, hint=hint, pass_fds=pass_fds)
     if on_start:
         on_start(process.pid)
     stdout, stderr = bytearray(), bytearray()
@@ -143,6 +147,19 @@ class Running:
         """Return the last lines that the program wrote."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return "\n".join(lines[-count:])
+
+    async def is_ready(self, ready: Callable[[], object], *, within: float = READY_SECONDS) -> bool:
+        """Wait until the program is ready, of which there is no event; False where it has ended or hangs.
+
+        :param ready: tells whether it is, at once; ``within``: seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self.returncode is None:
+                    if ready():
+                        return True
+                    await asyncio.sleep(POLL_SECONDS)
+        return False
 
 
 async def start(

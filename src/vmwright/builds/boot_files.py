@@ -7,9 +7,10 @@ leaves a menu without Linux in it). The build is then handed over to a VM, which
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from vmwright.builds.generalize import read_script, write_script
+from vmwright.builds.generalize import provisioning_of, read_script, write_script
 from vmwright.builds.hosting import vm_for
 from vmwright.builds.stage import Stage
 from vmwright.customizers.customizer import run_streamed
@@ -57,9 +58,11 @@ async def finish(build: Build, base: BaseDisk, stage: Stage, cleanup: AsyncExitS
     names = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
     build.events.note(f"Boot files changed in the container ({names}): the build is finished in a VM")
     deprovisioning = await read_script(stage.guest)
+    # a step may have installed or removed what provisions the image in the VM
+    facts = dataclasses.replace(base.facts, provisioning=await provisioning_of(stage.guest))
     await stage.machine.power_off()
     await stage.layers.stack()
-    machine = await vm_for(build, base)
+    machine = await vm_for(build, dataclasses.replace(base, facts=facts))
     cleanup.push_async_callback(machine.destroy)
     guest = await machine.start(stage.layers.top)
     if deprovisioning is not None:

@@ -1,8 +1,9 @@
 """Generalize: the last, hidden step of every build (reference §10).
 
 A deprovisioning script is put into the guest before the customizers run, so that one of them may replace
-it; at the end it is printed to the log and run as root. What it leaves of this build (the build user, the
-seed that made it) is removed here, because ``waagent`` only knows a user that Azure provisioned.
+it; at the end it is printed to the log and run as root. What it leaves of this build (the build user, what
+cloud-init made of the seed or the DVD) is removed in the same command: ``waagent`` removes the user that
+Azure provisioned, after which that user cannot become root once more.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.customizers.customizer import run_streamed
-from vmwright.errors import StepError
+from vmwright.disks.provisioned_by import CONFIGURATION, FOLDER, WAAGENT, provisioned_by
+from vmwright.errors import MachineError, StepError
 from vmwright.events import Output
-from vmwright.guests.build_user import remove_build_user
+from vmwright.guests.build_user import removal_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmwright.artifacts.facts import Provisioning
     from vmwright.events import Events
     from vmwright.guests.linux import LinuxGuest
 
@@ -49,13 +52,29 @@ if command -v cloud-init >/dev/null 2>&1; then
     rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
     rm -f /etc/systemd/network/10-cloud-init-*.network
     rm -rf /var/tmp/cloud-init
+    # on Azure cloud-init gives root the key too, with a command that refuses
+    sed -i '/@vmwright$/d' /root/.ssh/authorized_keys 2>/dev/null || true
     find /root/.ssh -maxdepth 1 -name authorized_keys -empty -delete 2>/dev/null || true
     rmdir /var/lib/cloud/seed /var/lib/cloud 2>/dev/null || true
 fi
+rm -f /var/lib/waagent/ovf-env.xml /var/lib/waagent/provisioned
+test -x /usr/sbin/waagent || rmdir /var/lib/waagent 2>/dev/null || true
 rm -f /tmp/script_*.sh /tmp/DeprovisioningScript.sh
 : > /etc/machine-id
+"""
+
+# Exits with the script's exit code, or with NOT_CLEANED.
+NOT_CLEANED = 251
+ALL = f"""\
+cd /
+{{script}} || exit $?
+( {FIRST_BOOT} ) >/dev/null
+{{removal}} >/dev/null || exit {NOT_CLEANED}
 sync
 """
+
+HAS_AGENT = " || ".join(["command -v waagent", *(f"test -x {path}" for path in WAAGENT)])
+SHOW_CONFIGURATION = f"cat {CONFIGURATION} {FOLDER}/*.cfg 2>/dev/null"
 
 MISSING = (
     f"Deprovisioning script [{SCRIPT}] could not be found. Image build may fail or the VM created from the "
@@ -96,20 +115,30 @@ async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
         events.say(Output(line=line))
     # Written anew also where a customizer wrote it: its mode and owner are then known.
     await write_script(guest, folder, script)
-    result = await run_streamed(SCRIPT, guest, events, as_root=True)
+    command = ALL.format(script=SCRIPT, removal=removal_of(guest.user))
+    result = await run_streamed(command, guest, events, as_root=True)
+    said = "\n".join(result.last_lines)
+    if result.exit_code == NOT_CLEANED:
+        raise MachineError(f"The build user {guest.user} cannot be removed from the guest:\n{said}")
     if not result.succeeded:
-        said = "\n".join(result.last_lines)
         raise StepError(
             f"The deprovisioning script failed with exit code {result.exit_code}:\n{said}",
             target=SCRIPT,
             hint="a customizer may write its own commands to this file; they run as root at the end",
         )
-    await guest.ask("sh", "-c", FIRST_BOOT, as_root=True)
-    await remove_build_user(guest)
+
+
+async def provisioning_of(guest: LinuxGuest) -> Provisioning:
+    """Say from what a guest will be provisioned as an image: a step may have added or removed an agent."""
+    has_cloud_init = await guest.ask("sh", "-c", "command -v cloud-init", as_root=True, check=False)
+    shown = await guest.ask("sh", "-c", SHOW_CONFIGURATION, as_root=True, check=False)
+    return provisioned_by(
+        has_waagent=await _has_agent(guest),
+        has_cloud_init=has_cloud_init.exit_code == 0,
+        configuration=[shown.stdout.decode(errors="replace")],
+    )
 
 
 async def _has_agent(guest: LinuxGuest) -> bool:
-    found = await guest.ask(
-        "sh", "-c", "command -v waagent || test -x /usr/sbin/waagent", as_root=True, check=False
-    )
+    found = await guest.ask("sh", "-c", HAS_AGENT, as_root=True, check=False)
     return found.exit_code == 0

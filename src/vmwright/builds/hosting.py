@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.builds.guest_environment import azure_environment
+from vmwright.builds.networks import network_for
 from vmwright.errors import MachineError, UnsupportedError
 from vmwright.machines import container_needs
 from vmwright.machines.choice import Choice, choose
@@ -16,6 +18,7 @@ from vmwright.settings import MachineChoice
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
+    from vmwright.machines.machine import AzureEnvironment
     from vmwright.settings import Settings
     from vmwright.sources.base_disk import BaseDisk
     from vmwright.template.model import OsType
@@ -38,14 +41,18 @@ async def choose_machine(wish: MachineChoice, os_type: OsType, settings: Setting
     )
 
 
-async def machine_for(build: Build, base: BaseDisk) -> Machine:
+async def machine_for(build: Build, base: BaseDisk, *, role: str = "") -> Machine:
     """Return the machine for a build, said and recorded with the reason for its kind.
 
+    :param role: told from the build's other machines by it, in its name and its files.
     :raises UnsupportedError: nothing on this host can run it.
     """
     choice = await choose_machine(build.request.machine, base.facts.os_type, build.settings)
-    spec = _spec(build, base, choice)
-    build.events.note(f"Machine: {choice.kind} ({choice.reason}), {spec.cpus} vCPU, {spec.memory_mib} MiB")
+    spec = _spec(build, base, choice, role=role)
+    build.events.note(
+        f"Machine: {choice.kind} ({choice.reason}), {spec.cpus} vCPU, {spec.memory_mib} MiB, "
+        f"network {spec.network}"
+    )
     build.records.set(machine=choice.kind, accelerator=choice.accelerator, machine_reason=choice.reason)
     if choice.kind is MachineKind.CONTAINER:
         return ContainerMachine(spec, build.ledger, build.events)
@@ -64,17 +71,30 @@ async def vm_for(build: Build, base: BaseDisk) -> Machine:
     return QemuMachine(_spec(build, base, choice), build.ledger, build.events)
 
 
-def _spec(build: Build, base: BaseDisk, choice: Choice) -> MachineSpec:
+def _spec(build: Build, base: BaseDisk, choice: Choice, *, role: str = "") -> MachineSpec:
     sizing = fit(build.template.vm_profile.vm_size, host_capacity())
     for warning in sizing.warnings:
         build.events.warn(warning)
     for note in sizing.notes:
         build.events.note(note)
     return MachineSpec(
-        name=f"vmwright-{build.id[:ID_LENGTH]}",
+        name=f"vmwright-{build.id[:ID_LENGTH]}{role}",
         folder=build.folder,
         cpus=sizing.cpus,
         memory_mib=sizing.memory_mib,
         generation=base.facts.generation,
         accelerator=choice.accelerator,
+        network=network_for(build.template.vm_profile.vnet_config, build.settings),
+        azure=_azure(build, base, sizing.size.name) if choice.kind is MachineKind.VM else None,
+    )
+
+
+def _azure(build: Build, base: BaseDisk, vm_size: str) -> AzureEnvironment | None:
+    return azure_environment(
+        base.facts.provisioning,
+        build.settings,
+        build.events,
+        location=build.template.location,
+        vm_size=vm_size,
+        identities=build.template.vm_profile.user_assigned_identities,
     )

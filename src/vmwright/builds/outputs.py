@@ -14,7 +14,7 @@ from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
-    from vmwright.distributors.distributor import FinishedImage
+    from vmwright.distributors.finished_image import FinishedImage
 
 DEFAULT_FORMAT = "vhd"
 

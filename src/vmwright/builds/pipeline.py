@@ -18,7 +18,7 @@ from vmwright.builds.hosting import machine_for
 from vmwright.builds.layers import Layers
 from vmwright.builds.stage import Stage
 from vmwright.builds.validating import validate
-from vmwright.distributors.distributor import FinishedImage
+from vmwright.distributors.finished_image import FinishedImage
 from vmwright.events import Phase, PhaseEnded, PhaseStarted
 
 if TYPE_CHECKING:

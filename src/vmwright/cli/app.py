@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -28,20 +28,27 @@ app = App(
 )
 sources = App(name="sources", help="The catalogue behind PlatformImage sources.")
 app.command(sources)
+images = App(name="images", help="The images that builds distributed: managed images, gallery versions.")
+app.command(images)
 
 Values = Annotated[
     tuple[str, ...],
-    Parameter(name="--set", help="Fill the placeholder <NAME>: NAME=VALUE. May be repeated."),
+    Parameter(name="--set", help="NAME=VALUE for the placeholder <NAME> or the parameter. May be repeated."),
+]
+ParameterFiles = Annotated[
+    tuple[Path, ...],
+    Parameter(name="--parameters", help="A parameter file of a deployment template. May be repeated."),
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON: an array, newest first.")]
 
 
 @app.command
 def build(
-    template: Annotated[Path, Parameter(help="An image template, JSON.")],
+    template: Annotated[Path, Parameter(help="An image template or an ARM deployment template, JSON.")],
     /,
     *,
     values: Values = (),
+    parameters: ParameterFiles = (),
     out: Annotated[Path | None, Parameter(help="Put the finished files into this folder.")] = None,
     formats: Annotated[
         str | None, Parameter(name="--format", help="Disk formats for --out: vhd,qcow2,raw.")
@@ -55,27 +62,49 @@ def build(
     """Build an image from a template, here and now."""
     from vmwright.cli import build as command
 
-    command.build(template, values=values, out=out, formats=formats, machine=machine, name=name, as_json=json)
+    command.build(
+        template,
+        values=values,
+        parameters=parameters,
+        out=out,
+        formats=formats,
+        machine=machine,
+        name=name,
+        as_json=json,
+    )
 
 
 @app.command
 def check(
-    templates: Annotated[list[Path], Parameter(help="Image templates, JSON.")],
+    templates: Annotated[list[Path], Parameter(help="Image or deployment templates, JSON.")],
     /,
     *,
     values: Values = (),
+    parameters: ParameterFiles = (),
     api_version: Annotated[str | None, Parameter(help="For request bodies that do not name theirs.")] = None,
-    output: Annotated[Literal["text", "json"], Parameter(name="--format", help="How to report.")] = "text",
+    output: Annotated[
+        Literal["text", "json", "sarif"], Parameter(name="--format", help="How to report.")
+    ] = "text",
 ) -> None:
     """Check templates offline: every problem with its JSON path, line and what to write."""
     from vmwright.cli import check as command
 
-    command.check(templates, values=values, api_version=api_version, as_json=output == "json")
+    command.check(templates, values=values, parameters=parameters, api_version=api_version, output=output)
+
+
+@app.command
+def schema(
+    version: Annotated[str | None, Parameter(help="An api-version; default: the newest.")] = None, /
+) -> None:
+    """Print the JSON Schema of image templates, for editors."""
+    from vmwright.cli import schema as command
+
+    command.schema(version)
 
 
 @app.command
 def boot(
-    image: Annotated[str, Parameter(help="An image's id or name, or a disk file.")],
+    image: Annotated[str, Parameter(help="An image's id or name, GALLERY/DEFINITION[/VERSION], or a file.")],
     /,
     *,
     forward: Annotated[
@@ -100,12 +129,22 @@ def doctor(*, json: Json = False) -> None:
     command.doctor(as_json=json)
 
 
-@app.command
-def images(*, json: Json = False) -> None:
-    """List the managed images that builds distributed."""
-    from vmwright.cli import lists
+@images.default
+def list_images(*, json: Json = False) -> None:
+    """List the managed images and gallery versions that builds distributed."""
+    from vmwright.cli import images as command
 
-    lists.images(as_json=json)
+    command.list_images(as_json=json)
+
+
+@images.command(name="rm")
+def remove_image(
+    image: Annotated[str, Parameter(help="An id, a managed image's name, or GALLERY/DEFINITION/VERSION.")], /
+) -> None:
+    """Remove an image, a gallery version, or an empty image definition or gallery."""
+    from vmwright.cli import images as command
+
+    command.remove(image)
 
 
 @app.command
@@ -126,7 +165,7 @@ def logs(run: Annotated[str, Parameter(help="A build's id, its first characters,
 
 @sources.command(name="list")
 def list_sources(*, json: Json = False) -> None:
-    """List the catalogue."""
+    """List the catalogue, and the names that would be made or fetched."""
     from vmwright.cli import sources as command
 
     command.list_sources(as_json=json)
@@ -147,8 +186,8 @@ def add(
 
 
 @sources.command
-def pull(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU")], /) -> None:
-    """Bootstrap or renew a source that this host makes itself."""
+def pull(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU[:VERSION]")], /) -> None:
+    """Make or fetch a source now: the newest, or the version that is named."""
     from vmwright.cli import sources as command
 
     command.pull(urn)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 QUICK = 60.0
 MOST_BYTES = 16 << 20
 MOST_LINKS = 40
+NAME_FIELD = 5  # of what debugfs prints of a folder
 
 
 class LinuxFiles(Protocol):
@@ -31,6 +32,10 @@ class LinuxFiles(Protocol):
 
     async def exists(self, path: str) -> bool:
         """Return whether there is anything of this name."""
+        ...
+
+    async def names(self, path: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted; none where there is none."""
         ...
 
 
@@ -47,6 +52,19 @@ class ExtFiles:
     async def exists(self, path: str) -> bool:
         """Return whether there is anything of this name."""
         return b"Inode:" in await self._ask(f'stat "{path}"')
+
+    async def names(self, path: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted; none where there is none."""
+        # a line each: /inode/mode/owner/group/name/size/
+        lines = (await self._ask(f'ls -p "{path}"')).decode(errors="replace").splitlines()
+        fields = (line.split("/") for line in lines)
+        return tuple(
+            sorted(
+                each[NAME_FIELD]
+                for each in fields
+                if len(each) > NAME_FIELD and each[NAME_FIELD] not in {".", ".."}
+            )
+        )
 
     async def _ask(self, request: str) -> bytes:
         argv = ["debugfs", "-R", request, self._place]
@@ -72,6 +90,10 @@ class MountedFiles:
         """Return whether there is anything of this name."""
         return await asyncio.to_thread(self._exists, path)
 
+    async def names(self, path: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted; none where there is none."""
+        return await asyncio.to_thread(self._names, path)
+
     def _read(self, path: str) -> bytes:
         with contextlib.suppress(OSError), _reached(self._root, path, follow_last=True) as found:
             if stat.S_ISREG(os.fstat(found).st_mode):
@@ -83,6 +105,11 @@ class MountedFiles:
         with contextlib.suppress(OSError), _reached(self._root, path, follow_last=False):
             return True
         return False
+
+    def _names(self, path: str) -> tuple[str, ...]:
+        with contextlib.suppress(OSError), _reached(self._root, path, follow_last=True) as found:
+            return tuple(sorted(each.name for each in Path(f"/proc/self/fd/{found}").iterdir()))
+        return ()
 
 
 class FatFiles:

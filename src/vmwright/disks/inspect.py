@@ -12,9 +12,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts.facts import ImageFacts
+from vmwright.artifacts.facts import ImageFacts, Provisioning
 from vmwright.disks.filetree import ExtFiles, FatFiles, LinuxFiles, MountedFiles
 from vmwright.disks.partitions import FileSystem, Partition, PartitionTable, TableLabel, probe, read_table
+from vmwright.disks.provisioned_by import CLOUD_INIT, CONFIGURATION, FOLDER, WAAGENT, provisioned_by
 from vmwright.disks.qemu_img import foreign_info
 from vmwright.disks.rawview import RawView, raw_view
 from vmwright.disks.readonly import MOUNTABLE, mounted_read_only
@@ -34,8 +35,6 @@ ELF_MACHINE = slice(18, 20)
 ARCHITECTURES = {0x3E: "x86_64", 0xB7: "aarch64"}
 UEFI_LOADERS = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI"}
 PROGRAMS = ("/usr/lib/systemd/systemd", "/usr/bin/env", "/usr/bin/busybox", "/bin/busybox", "/bin/bash")
-CLOUD_INIT = ("/usr/bin/cloud-init", "/usr/local/bin/cloud-init")
-WAAGENT = ("/usr/sbin/waagent", "/usr/bin/waagent", "/usr/local/sbin/waagent")
 SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 UNREADABLE = {
     "crypto_LUKS": "its root is encrypted (LUKS)",
@@ -74,6 +73,7 @@ class DiskFacts:
     has_waagent: bool = False
     has_cloud_init: bool = False
     has_systemd: bool = False
+    provisioning: Provisioning = Provisioning.NOCLOUD
 
     @property
     def image(self) -> ImageFacts:
@@ -83,6 +83,7 @@ class DiskFacts:
             os_name=self.os_name,
             generation=self.generation,
             size_bytes=self.virtual_size,
+            provisioning=self.provisioning,
         )
 
 
@@ -95,6 +96,7 @@ class _Linux:
     has_waagent: bool
     has_cloud_init: bool
     has_systemd: bool
+    provisioning: Provisioning
 
     @property
     def name(self) -> str:
@@ -142,16 +144,28 @@ async def _linux(
             for files in trees:
                 text = await files.read("/usr/lib/os-release") or await files.read("/etc/os-release")
                 if release := _read_release(text.decode(errors="replace")):
-                    return _Linux(
-                        partition=partition,
-                        system=system,
-                        release=release,
-                        architecture=await _architecture(files),
-                        has_waagent=await _has_any(files, WAAGENT),
-                        has_cloud_init=await _has_any(files, CLOUD_INIT),
-                        has_systemd=await _has_any(files, SYSTEMD),
-                    )
+                    return await _read_linux(files, release, partition, system)
     return None
+
+
+async def _read_linux(
+    files: LinuxFiles, release: dict[str, str], partition: Partition, system: FileSystem
+) -> _Linux:
+    has_waagent, has_cloud_init = await _has_any(files, WAAGENT), await _has_any(files, CLOUD_INIT)
+    settings = [f"{FOLDER}/{name}" for name in await files.names(FOLDER) if name.endswith(".cfg")]
+    texts = [(await files.read(path)).decode(errors="replace") for path in (CONFIGURATION, *settings)]
+    return _Linux(
+        partition=partition,
+        system=system,
+        release=release,
+        architecture=await _architecture(files),
+        has_waagent=has_waagent,
+        has_cloud_init=has_cloud_init,
+        has_systemd=await _has_any(files, SYSTEMD),
+        provisioning=provisioned_by(
+            has_waagent=has_waagent, has_cloud_init=has_cloud_init, configuration=texts
+        ),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -215,6 +229,7 @@ def _linux_facts(
         has_waagent=linux.has_waagent,
         has_cloud_init=linux.has_cloud_init,
         has_systemd=linux.has_systemd,
+        provisioning=linux.provisioning,
     )
 
 

@@ -6,6 +6,7 @@ once the user is gone, a transport that logs in as that user cannot come back.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from vmwright.errors import MachineError
@@ -30,14 +31,15 @@ umask 0337
 printf '%s ALL=(ALL) NOPASSWD:ALL\n' "$1" > "$rule"
 """
 
-# $1: the user. userdel removes the home, the mail spool and the subordinate ids; --force because the user may
-# be logged in to run this. cloud-init's file goes with the last rule in it. The backups that shadow-utils
-# keep beside each file still have the user: they become copies of the files as they are now.
+# $1: the user, who may be gone already: waagent removes the one that Azure provisioned. userdel removes the
+# home, the mail spool and the subordinate ids; --force because the user may be logged in to run this.
+# cloud-init's file goes with the last rule in it. The backups that shadow-utils keep beside each file still
+# have the user: they become copies of the files as they are now.
 REMOVE = r"""
 set -e
-uid=$(id -u "$1" 2>/dev/null) || exit 0
-group=$(id -gn "$1")
-userdel --force --remove "$1" 2>/dev/null || ! id "$1" >/dev/null 2>&1
+uid=$(id -u "$1" 2>/dev/null || true)
+group=$(id -gn "$1" 2>/dev/null || echo "$1")
+if [ -n "$uid" ]; then userdel --force --remove "$1" 2>/dev/null || ! id "$1" >/dev/null 2>&1; fi
 if grep -q "^$group:[^:]*:[^:]*:$" /etc/group && [ "$group" = "$1" ]; then groupdel "$group"; fi
 for file in /etc/subuid /etc/subgid; do
     if [ -e "$file" ]; then sed -i "/^$1:/d" "$file"; fi
@@ -52,7 +54,7 @@ for file in passwd group shadow gshadow subuid subgid; do
     if [ -e "/etc/$file-" ]; then cp -a "/etc/$file" "/etc/$file-"; fi
 done
 rm -rf "/home/$1" "/var/mail/$1" "/var/spool/mail/$1" "/var/spool/cron/crontabs/$1" "/var/spool/cron/$1"
-for state in /var/lib/sudo /var/db/sudo; do rm -f "$state/lectured/$1" "$state/lectured/$uid"; done
+for state in /var/lib/sudo /var/db/sudo; do rm -f "$state/lectured/$1" "$state/lectured/${uid:-$1}"; done
 rm -f "/var/lib/systemd/linger/$1"
 """
 
@@ -75,14 +77,9 @@ async def create_build_user(guest: LinuxGuest) -> None:
         raise MachineError(f"The build user {guest.user} cannot be made in the guest: {said}")
 
 
-async def remove_build_user(guest: LinuxGuest) -> None:
-    """Remove the build user (``guest.user``) with all that names it; does nothing where there is none.
+def removal_of(user: str) -> str:
+    """Return the command, for root, that removes the build user with all that names it; logs are not touched.
 
-    Must be the last thing that a build does in the guest as that user. Logs are not touched.
-
-    :raises MachineError: something that names the user stays; with the guest's own words.
+    It must be in the last command line that a build runs in the guest as that user.
     """
-    ended = await guest.ask("sh", "-c", REMOVE, "sh", guest.user, as_root=True, check=False)
-    if ended.exit_code != 0:
-        said = ended.stderr.decode(errors="replace").strip()
-        raise MachineError(f"The build user {guest.user} cannot be removed from the guest: {said}")
+    return shlex.join(["sh", "-c", REMOVE, "sh", user])

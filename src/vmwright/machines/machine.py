@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from vmwright.machines.network import USER, Network
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,6 +30,27 @@ class Accelerator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssignedIdentity:
+    """A managed identity whose tokens the guest may have.
+
+    :param client_id: "" where it is not known; ``command``: prints a token, ``{resource}`` in it is replaced.
+    """
+
+    resource_id: str
+    client_id: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureEnvironment:
+    """What a guest that finds itself on Azure is told of its surroundings."""
+
+    location: str
+    vm_size: str
+    identities: tuple[AssignedIdentity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
     """What a machine is to be.
 
@@ -35,6 +58,7 @@ class MachineSpec:
     :param folder: where the machine keeps its sockets, seeds and logs; the build's own.
     :param cpus: processors; ``memory_mib``: memory in MiB.
     :param user: the build user, unprivileged with password-less sudo.
+    :param azure: the Azure guest environment of a VM; None for one that is provisioned by a NoCloud seed.
     """
 
     name: str
@@ -44,6 +68,8 @@ class MachineSpec:
     generation: Generation
     accelerator: Accelerator = Accelerator.TCG
     user: str = "packer"
+    network: Network = USER
+    azure: AzureEnvironment | None = None
 
 
 class Machine(Protocol):

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from vmwright import process
 from vmwright.errors import MachineError, ProcessError
-from vmwright.machines.passt import came_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -141,7 +140,7 @@ async def own_namespace(*, log: Path, token: str) -> AsyncIterator[Namespace]:
 async def _entered(holder: Running) -> None:
     """Wait until the holder has its namespaces: before that, its namespaces are the host's."""
     program = process.which(HOLDER[0]) or HOLDER[0]
-    if not await came_up(holder, functools.partial(_runs, holder.pid, program)):
+    if not await holder.is_ready(functools.partial(_runs, holder.pid, program)):
         raise MachineError(
             f"No network namespace can be made for the machine:\n{holder.last_lines()}",
             hint="vmwright doctor tells whether network namespaces work here",

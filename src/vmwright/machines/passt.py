@@ -6,7 +6,6 @@ interface (as 10.0.2.2), and QEMU has no switch for that; ``passt --no-map-gw`` 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import ipaddress
@@ -20,7 +19,7 @@ from vmwright import process
 from vmwright.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from vmwright.machines.netns import Namespace
     from vmwright.process import Running
@@ -30,8 +29,6 @@ LOOPBACK = "127.0.0.1"
 RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 HINT = "apt-get install passt"
 NOISE = "Failed to send "  # of each line also to a syslog that need not be there
-READY_SECONDS = 15.0
-POLL_SECONDS = 0.01
 ATTEMPTS = 5
 MOST_NAMESERVERS = 3
 
@@ -122,7 +119,7 @@ async def start_passt(
             root=os.geteuid() == 0,
         )
         running = await _start(arguments, device, log=log, token=token)
-        if await came_up(running, functools.partial(_answers, given[-1].host_port)):
+        if await running.is_ready(functools.partial(_answers, given[-1].host_port)):
             return running, given
         await running.end()
     raise failure("passt", running)
@@ -151,7 +148,7 @@ async def start_passt_inside(
         root=True,
     )
     running = await _start([*namespace.enter, *arguments], device, log=log, token=token)
-    if await came_up(running, functools.partial(namespace.listens, forwards[-1].host_port)):
+    if await running.is_ready(functools.partial(namespace.listens, forwards[-1].host_port)):
         return running
     await running.end()
     raise failure("passt", running)
@@ -200,17 +197,6 @@ def require_free(forwards: Iterable[Forward]) -> None:
                     f"{error.strerror}",
                     hint="name another port",
                 ) from None
-
-
-async def came_up(running: Running, ready: Callable[[], object], *, within: float = READY_SECONDS) -> bool:
-    """Wait until a program is ready, of which there is no event; False where it has ended or hangs."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within):
-            while running.returncode is None:
-                if ready():
-                    return True
-                await asyncio.sleep(POLL_SECONDS)
-    return False
 
 
 def _answers(port: int) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vmwright import process
 from vmwright.errors import MachineError
 from vmwright.machines.netns import Namespace
-from vmwright.machines.passt import LOOPBACK, came_up, failure
+from vmwright.machines.passt import LOOPBACK, failure
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -181,5 +181,5 @@ def _host_resolver() -> list[str]:
 
 async def _wait_for_route(leader: int, running: Running) -> None:
     """Wait for a default route, the last thing that pasta sets; the kernel gives no event for it."""
-    if not await came_up(running, Namespace(leader).way_out):
+    if not await running.is_ready(Namespace(leader).way_out):
         raise failure(PROGRAM, running)

@@ -13,13 +13,19 @@ from vmwright import process
 from vmwright.errors import MachineError
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.ssh import SshAddress, SshTransport
+from vmwright.machines import bridge, netns
+from vmwright.machines.azure.instance import WIRESERVER_ADDRESS, Instance, Nic
+from vmwright.machines.azure.ovf import write_dvd
+from vmwright.machines.azure.platform import Platform
 from vmwright.machines.firmware import own_copy, require_firmware
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.monitor import Monitor
-from vmwright.machines.passt import LOOPBACK, Forward, nameservers, start_passt
+from vmwright.machines.network import NetworkMode
+from vmwright.machines.passt import LOOPBACK, PLAIN, Forward, GuestAddresses
 from vmwright.machines.provisioning import finish_provisioning, settled_state
-from vmwright.machines.qemu_arguments import Attachments, qemu_arguments
-from vmwright.machines.seed import Access, new_access, write_seed
+from vmwright.machines.qemu_arguments import Attachments, Device, qemu_arguments
+from vmwright.machines.seed import Access, cloud_config, new_access, write_seed
+from vmwright.machines.vm_network import VmNetwork, vm_network
 from vmwright.state.resources import ResourceKind
 from vmwright.template.model import Generation
 
@@ -37,6 +43,8 @@ BOOT_SECONDS = 900.0
 SHUTDOWN_SECONDS = 120.0
 CONSOLE_LINES = 15
 SSH_PORT = 22
+# waagent looks for a route to the wireserver where DHCP does not name it (option 245): the gateway's is one
+ON_AZURE = GuestAddresses(gateway=WIRESERVER_ADDRESS)
 
 
 class QemuMachine:
@@ -53,6 +61,7 @@ class QemuMachine:
         self.spec = spec
         self.access: Access = new_access(spec.user)
         self.ssh_port = 0
+        self.mac = bridge.new_mac()
         self.forwards = tuple(forwards)
         self._ledger = ledger
         self._events = events
@@ -60,6 +69,8 @@ class QemuMachine:
         self._monitor = Monitor(spec.name, on_reset=self._on_reset)
         self._qemu: Running | None = None
         self._passt: Running | None = None
+        self._network: VmNetwork | None = None
+        self._platform: Platform | None = None
         self._transport: SshTransport | None = None
         self._guest: LinuxGuest | None = None
         self._disk: Path | None = None
@@ -75,19 +86,17 @@ class QemuMachine:
         """Boot ``disk`` through its own firmware and boot loader and wait until cloud-init is done."""
         self._disk = disk.absolute()
         firmware = self._own_firmware()
+        self._platform = await self._azure_platform()
         seed = self._make_seed()
-        if not nameservers():
-            self._events.warn("This host's name server listens on loopback only: the guest has no DNS")
         await self._launch(seed, firmware)
-        address = SshAddress(
-            LOOPBACK, self.ssh_port, self.spec.user, self.access.client_key, self.access.host_key
-        )
-        self._transport = SshTransport(address, lost=self.lost)
-        self._owned.push_async_callback(self._transport.close)
         try:
+            self._transport = SshTransport(await self._ssh_address(), lost=self.lost)
+            self._owned.push_async_callback(self._transport.close)
             await self._transport.connect(timeout=BOOT_SECONDS)
             self._guest = LinuxGuest(self._transport, self.spec.user)
             await finish_provisioning(self._guest, self._events)
+            if self._platform:
+                await self._platform.wait_until_ready()
             self._boot_id = await self._guest.boot_id()
         except MachineError as error:
             raise self.lost() or self._with_console(error.message) from None
@@ -154,8 +163,11 @@ class QemuMachine:
         """Return what ended the machine, or None while it runs."""
         if self._qemu and self._qemu.returncode == 0:
             return self._with_console("The guest was powered off while it was still needed")
+        if self._platform and (failure := self._platform.failure()):
+            return self._with_console(failure)
         # passt ends with 0 when QEMU does: then QEMU's own end, seen in a moment, tells more
-        for name, running in (("QEMU", self._qemu), ("passt", self._passt)):
+        pasta = self._network.pasta if self._network else None
+        for name, running in (("QEMU", self._qemu), ("passt", self._passt), ("pasta", pasta)):
             if running and running.returncode:
                 said = running.last_lines()
                 return self._with_console(f"{name} ended with exit code {running.returncode}: {said}")
@@ -173,8 +185,30 @@ class QemuMachine:
             return None
         return own_copy(require_firmware(), self._own_path(f"{self.spec.name}.efivars"))
 
+    async def _azure_platform(self) -> Platform | None:
+        """Return what the guest finds as Azure's platform, None where it gets a NoCloud seed."""
+        if self.spec.azure is None:
+            return None
+        on_bridge = "it is on a bridge of the host" if self.spec.network.bridge else None
+        if reason := on_bridge or await netns.obstacle():
+            self._events.warn(
+                f"The guest gets a NoCloud seed, for it cannot reach Azure's addresses: {reason}"
+            )
+            return None
+        instance = Instance(
+            name=self.spec.name,
+            user=self.spec.user,
+            public_key=self.access.authorized_key,
+            environment=self.spec.azure,
+            nic=Nic(mac=self.mac, address=ON_AZURE.address, prefix=int(ON_AZURE.prefix)),
+        )
+        return Platform(instance, self._events)
+
     def _make_seed(self) -> Path:
         seed = self._own_path(f"{self.spec.name}.seed")
+        if self._platform:
+            write_dvd(seed, self._platform.instance, custom_data=cloud_config(self.access))
+            return seed
         write_seed(seed, self.access, instance_id=f"vmwright-{uuid.uuid4()}", hostname=self.spec.name)
         return seed
 
@@ -187,33 +221,25 @@ class QemuMachine:
         return path
 
     async def _launch(self, seed: Path, firmware: Firmware | None) -> None:
-        """Start passt, then QEMU; both hold their ends of sockets that no other process can open."""
+        """Make the network, then start QEMU; no other process can open what they are attached to."""
         control, qemu_control = socket.socketpair()
-        network, qemu_network = socket.socketpair()
-        with control, qemu_control, network, qemu_network:
-            token = self._own_process()
-            self._passt, (ssh, *others) = await start_passt(
-                network,
-                (Forward(0, SSH_PORT), *self.forwards),
-                log=self.spec.folder / f"{self.spec.name}.passt.log",
-                token=token,
-            )
-            self._owned.push_async_callback(self._passt.end)
-            self.ssh_port, self.forwards = ssh.host_port, tuple(others)
+        with control, qemu_control, contextlib.ExitStack() as handed_over:
+            device = await self._connect(handed_over)
             attached = Attachments(
                 disk=self._running_disk(),
                 seed=seed,
                 console=self.console,
                 firmware=firmware,
                 control=qemu_control.fileno(),
-                network=qemu_network.fileno(),
+                network=device,
+                instance=self._platform.instance if self._platform else None,
             )
             token = self._own_process()
             self._qemu = await process.start(
                 qemu_arguments(self.spec, attached),
                 log=self.spec.folder / f"{self.spec.name}.qemu.log",
                 env=process.marked(token),
-                pass_fds=(qemu_control.fileno(), qemu_network.fileno()),
+                pass_fds=(qemu_control.fileno(), device.descriptor),
                 hint="apt-get install qemu-system-x86",
             )
             self._owned.push_async_callback(self._qemu.end)
@@ -224,6 +250,37 @@ class QemuMachine:
             except MachineError as error:
                 await _ended(self._qemu, within=1)
                 raise self.lost() or error from None
+
+    async def _connect(self, handed_over: contextlib.ExitStack) -> Device:
+        """Make the network behind QEMU's network device; ``handed_over`` closes what then is QEMU's alone."""
+        if self.spec.network.mode is NetworkMode.BRIDGE:
+            tap = await bridge.open_tap(self.spec.network.bridge)
+            handed_over.callback(os.close, tap)
+            return Device(descriptor=tap, mac=self.mac, is_tap=True)
+        token, log = self._own_process(), self.spec.folder / f"{self.spec.name}.passt.log"
+        forwards = (Forward(0, SSH_PORT), *self.forwards)
+        self._network = network = await self._owned.enter_async_context(
+            vm_network(self.spec.network, forwards, log=log, token=token, events=self._events)
+        )
+        ours, qemus = socket.socketpair()
+        handed_over.enter_context(qemus)
+        with ours:
+            self._passt, (ssh, *others) = await network.start_passt(
+                ours, log=log, token=token, addresses=ON_AZURE if self._platform else PLAIN
+            )
+        self._owned.push_async_callback(self._passt.end)
+        if self._platform and network.namespace:
+            await self._owned.enter_async_context(self._platform.served(network.namespace.listen))
+        self.ssh_port, self.forwards = ssh.host_port, tuple(others)
+        return Device(descriptor=qemus.fileno(), mac=self.mac)
+
+    async def _ssh_address(self) -> SshAddress:
+        """Return where the guest's SSH server answers; on a bridge the guest must be found first."""
+        host, port = LOOPBACK, self.ssh_port
+        if name := self.spec.network.bridge:
+            port = SSH_PORT
+            host = await bridge.find_guest(name, self.mac, port, lost=self.lost, timeout=BOOT_SECONDS)
+        return SshAddress(host, port, self.spec.user, self.access.client_key, self.access.host_key)
 
     def _own_process(self) -> str:
         """Claim a process that is about to be started; return the token that it is to carry."""

@@ -6,11 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmwright.machines.azure.instance import CHASSIS_ASSET_TAG, MANUFACTURER, PRODUCT, PRODUCT_VERSION
 from vmwright.machines.machine import Accelerator
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmwright.machines.azure.instance import Instance
     from vmwright.machines.firmware import Firmware
     from vmwright.machines.machine import MachineSpec
 
@@ -22,13 +24,26 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What QEMU's network device, which has the address ``mac``, is attached to by an open file.
+
+    :param is_tap: a tap device; otherwise a socket to passt.
+    """
+
+    descriptor: int
+    mac: str
+    is_tap: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachments:
     """What a machine is attached to.
 
-    :param disk: the qcow2 that it writes; ``seed``: the NoCloud image; both absolute.
+    :param disk: the qcow2 that it writes; ``seed``: the NoCloud image or the provisioning DVD; both absolute.
     :param console: the file that gets what the guest writes to its serial port.
     :param firmware: UEFI with this machine's own variables, or None for BIOS.
-    :param control: the open socket of QEMU's monitor; ``network``: that of its network device.
+    :param instance: what the guest is to take itself for on Azure, None for a guest with a NoCloud seed.
+    :param control: the open socket of QEMU's monitor; ``network``: what its network device is attached to.
     """
 
     disk: Path
@@ -36,7 +51,8 @@ class Attachments:
     console: Path
     firmware: Firmware | None
     control: int
-    network: int
+    network: Device
+    instance: Instance | None = None
 
 
 def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
@@ -47,15 +63,14 @@ def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-sandbox", SANDBOX),
         *("-machine", "q35"),
-        *_processors(spec.accelerator),
+        *_processors(spec.accelerator, on_azure=attached.instance is not None),
         *("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M"),
         *("-rtc", "base=utc"),
         *_firmware(attached.firmware),
+        *_smbios(attached.instance),
         *("-blockdev", _disk(attached.disk), "-device", "virtio-blk-pci,drive=layer0,bootindex=0"),
-        *("-blockdev", _seed(attached.seed), "-device", "virtio-blk-pci,drive=seed"),
-        *("-netdev", f"stream,id=network,server=off,addr.type=fd,addr.str={attached.network}"),
-        # without its ROM the firmware does not try to boot from the network
-        *("-device", "virtio-net-pci,netdev=network,romfile="),
+        *("-blockdev", _seed(attached.seed), *_seed_device(attached.instance)),
+        *_network(attached.network),
         *("-object", "rng-random,id=random,filename=/dev/urandom"),
         *("-device", "virtio-rng-pci,rng=random"),
         *("-device", "vmgenid,guid=auto"),
@@ -65,11 +80,34 @@ def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
     ]
 
 
-def _processors(accelerator: Accelerator) -> tuple[str, ...]:
-    """Name the accelerator and nothing to fall back to: a fall-back would be silent."""
+def _processors(accelerator: Accelerator, *, on_azure: bool) -> tuple[str, ...]:
+    """Name the accelerator and nothing to fall back to: a fall-back would be silent.
+
+    On Azure the processor names Hyper-V as its hypervisor, or none, and then SMBIOS does: systemd's
+    ConditionVirtualization=microsoft, which starts waagent, goes by it.
+    """
     if accelerator is Accelerator.KVM:
-        return "-accel", "kvm", "-cpu", "host"
-    return "-accel", TCG, "-cpu", "max"
+        # with any of Hyper-V's features KVM's own move to a second place, where Linux finds them
+        return "-accel", "kvm", "-cpu", "host,hv-relaxed=on" if on_azure else "host"
+    return "-accel", TCG, "-cpu", "max,-hypervisor" if on_azure else "max"
+
+
+def _smbios(instance: Instance | None) -> tuple[str, ...]:
+    """Describe the machine as Azure's are: agents know them by the chassis' asset tag."""
+    if instance is None:
+        return ()
+    system = (
+        f"type=1,manufacturer={MANUFACTURER},product={PRODUCT},version={PRODUCT_VERSION},"
+        f"uuid={instance.vm_id}"
+    )
+    return "-smbios", system, "-smbios", f"type=3,manufacturer={MANUFACTURER},asset={CHASSIS_ASSET_TAG}"
+
+
+def _seed_device(instance: Instance | None) -> tuple[str, ...]:
+    """Attach a seed as a disk, a DVD as a drive of which Debian's cloud kernel has the driver: not AHCI."""
+    if instance is None:
+        return "-device", "virtio-blk-pci,drive=seed"
+    return "-device", "virtio-scsi-pci,id=scsi", "-device", "scsi-cd,bus=scsi.0,drive=seed"
 
 
 def _firmware(firmware: Firmware | None) -> tuple[str, ...]:
@@ -78,6 +116,13 @@ def _firmware(firmware: Firmware | None) -> tuple[str, ...]:
     code = f"if=pflash,unit=0,format=raw,readonly=on,file={_escaped(firmware.code)}"
     variables = f"if=pflash,unit=1,format=raw,file={_escaped(firmware.variables)}"
     return "-drive", code, "-drive", variables
+
+
+def _network(device: Device) -> tuple[str, ...]:
+    kind = "tap,id=network,fd=" if device.is_tap else "stream,id=network,server=off,addr.type=fd,addr.str="
+    # without its ROM the firmware does not try to boot from the network
+    card = f"virtio-net-pci,netdev=network,mac={device.mac},romfile="
+    return "-netdev", f"{kind}{device.descriptor}", "-device", card
 
 
 def _disk(disk: Path) -> str:

@@ -1,6 +1,7 @@
 """The NoCloud seed: the small disk from which cloud-init in the guest makes the build user.
 
 The guest's host key is made here and given to it, so the first connection already knows whom it speaks to.
+The configuration that says so is also what an Azure guest gets as its custom data.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ class Access:
     client_key: asyncssh.SSHKey
     host_key: asyncssh.SSHKey
 
+    @property
+    def authorized_key(self) -> str:
+        """The public key that opens the guest, as a line of authorized_keys."""
+        return self.client_key.export_public_key().decode().strip()
+
 
 def new_access(user: str) -> Access:
     """Make fresh keys; they live in memory and, the host's, in the seed."""
@@ -42,12 +48,20 @@ def write_seed(path: Path, access: Access, *, instance_id: str, hostname: str) -
     :param instance_id: unique, or cloud-init takes the guest for one that it has provisioned already.
     """
     meta_data = json.dumps({"instance-id": instance_id, "local-hostname": hostname})
-    files = {"meta-data": meta_data, "user-data": f"#cloud-config\n{json.dumps(user_data(access))}\n"}
+    files = {"meta-data": meta_data, "user-data": cloud_config(access)}
     iso = pycdlib.PyCdlib()
     iso.new(vol_ident=VOLUME, joliet=3, rock_ridge="1.09")
     for number, (name, text) in enumerate(files.items()):
         data = text.encode()
         iso.add_fp(io.BytesIO(data), len(data), f"/F{number}.;1", rr_name=name, joliet_path=f"/{name}")
+    write_image(path, iso)
+
+
+def write_image(path: Path, iso: pycdlib.PyCdlib) -> None:
+    """Write a finished image, which holds a private key, to a file that only this user may read; close it.
+
+    :raises FileExistsError: there is a file already.
+    """
     image = io.BytesIO()
     iso.write_fp(image)
     iso.close()
@@ -55,8 +69,12 @@ def write_seed(path: Path, access: Access, *, instance_id: str, hostname: str) -
         file.write(image.getvalue())
 
 
-def user_data(access: Access) -> dict[str, object]:
+def cloud_config(access: Access) -> str:
     """Return cloud-init's configuration: the build user and a disk that is filled, nothing else changed."""
+    return f"#cloud-config\n{json.dumps(_configuration(access))}\n"
+
+
+def _configuration(access: Access) -> dict[str, object]:
     return {
         "users": [
             {
@@ -65,7 +83,7 @@ def user_data(access: Access) -> dict[str, object]:
                 "shell": "/bin/bash",
                 "lock_passwd": True,
                 "sudo": "ALL=(ALL) NOPASSWD:ALL",
-                "ssh_authorized_keys": [access.client_key.export_public_key().decode().strip()],
+                "ssh_authorized_keys": [access.authorized_key],
             }
         ],
         "ssh_deletekeys": True,

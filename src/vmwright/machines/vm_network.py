@@ -21,7 +21,6 @@ from vmwright.machines.passt import (
     ATTEMPTS,
     PLAIN,
     Forward,
-    came_up,
     nameservers,
     require_free,
     start_passt,
@@ -146,7 +145,7 @@ async def _connect(
             continue
         if Namespace(os.getpid()).has_ipv6():
             # set last, or not at all where the host has the route only: passt takes what is there
-            await came_up(running, namespace.has_ipv6, within=IPV6_SECONDS)
+            await running.is_ready(namespace.has_ipv6, within=IPV6_SECONDS)
         return running, given
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vmwright.artifacts.facts import Provisioning
 from vmwright.disks.grow import grow_partition
 from vmwright.disks.inspect import inspect
 from vmwright.disks.partitions import TableLabel, probe, read_table
@@ -103,7 +104,30 @@ async def test_inspect_reads_the_disk_itself(tmp_path: Path, ledger: Ledger, to:
     assert facts.generation is Generation.V1
     assert (facts.architecture, facts.has_systemd, facts.has_waagent) == ("x86_64", True, True)
     assert not facts.has_cloud_init
+    assert facts.image.provisioning is Provisioning.AZURE
     assert (facts.root.number, facts.root_system.type, facts.virtual_size) == (3, "ext4", 64 * MIB)
+
+
+async def test_the_last_list_of_data_sources_tells_what_provisions(tmp_path: Path, ledger: Ledger) -> None:
+    path = await bootable(tmp_path)
+    (tmp_path / "first").write_text("datasource_list: [ Azure ]\n")
+    (tmp_path / "second").write_text("datasource_list: [ NoCloud ]\n")
+    root = (await read_table(path)).partitions[2]
+    requests = (
+        "mkdir /usr/bin",
+        f"write {tmp_path / 'loader'} /usr/bin/cloud-init",
+        "mkdir /etc/cloud",
+        "mkdir /etc/cloud/cloud.cfg.d",
+        f"write {tmp_path / 'second'} /etc/cloud/cloud.cfg.d/90.cfg",
+        f"write {tmp_path / 'first'} /etc/cloud/cloud.cfg.d/10.cfg",
+        f"write {tmp_path / 'first'} /etc/cloud/cloud.cfg.d/99.cfg.disabled",
+    )
+    for request in requests:
+        await run(["debugfs", "-w", "-R", request, f"{path}?offset={root.start}"], timeout=20)
+    work = tmp_path / "work"
+    work.mkdir()
+    facts = await inspect(path, work=work, ledger=ledger)
+    assert (facts.has_cloud_init, facts.image.provisioning) == (True, Provisioning.NOCLOUD)
 
 
 async def test_without_boot_code_only_uefi_boots(tmp_path: Path, ledger: Ledger) -> None:

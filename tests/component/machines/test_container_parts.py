@@ -17,7 +17,8 @@ from vmwright.machines.boot_files import boot_files, changes
 from vmwright.machines.cgroup import JOINER, Cgroup, Hierarchy, hierarchies
 from vmwright.machines.container_needs import missed_mounts, obstacle
 from vmwright.machines.nspawn import nspawn_arguments
-from vmwright.machines.pasta import pasta_arguments
+from vmwright.machines.passt import Forward
+from vmwright.machines.pasta import pasta_arguments, room_arguments
 
 PURE = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 HYBRID = """\
@@ -100,10 +101,10 @@ def test_limits_go_where_the_host_has_their_controllers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    ["--private-users=pick", "--private-users-ownership=map", "--private-network", "--timezone=off"],
+    ["--private-users=pick", "--private-users-ownership=map", "--network-bridge=br0", "--timezone=off"],
 )
 def test_nspawn_is_told_to_isolate_and_to_leave_the_image_alone(kept: str) -> None:
-    arguments = nspawn_arguments("box", Path("/disk/root"))
+    arguments = nspawn_arguments("box", Path("/disk/root"), ["--network-bridge=br0"])
     assert kept in arguments
     assert arguments.index("cloud-init=disabled") > arguments.index("--boot")
     assert not any(argument.startswith("--bind") for argument in arguments)
@@ -115,6 +116,20 @@ def test_pasta_opens_no_port_in_either_direction() -> None:
         assert arguments[arguments.index(option) + 1] == "none"
     assert "--no-map-gw" in arguments
     assert arguments[arguments.index("--netns") + 1] == "/proc/77/ns/net"
+
+
+def test_pasta_leads_to_the_doors_of_a_namespace_of_ours_and_hides_no_address_of_the_host() -> None:
+    doors = [Forward(4022, 61001), Forward(8080, 61002)]
+    arguments = room_arguments(77, doors, root=False, forwards_names=False)
+    ports = [arguments[index + 1] for index, name in enumerate(arguments) if name == "--tcp-ports"]
+    assert ports == ["127.0.0.1/4022:61001", "127.0.0.1/8080:61002"]
+    for option in ("--udp-ports", "--tcp-ns", "--udp-ns"):
+        assert arguments[arguments.index(option) + 1] == "none"
+    assert arguments[arguments.index("--address") + 1] == "192.0.0.2"
+    assert "--no-map-gw" in arguments
+    assert "--runas" not in arguments
+    assert "--dns-forward" not in arguments
+    assert "--dns-forward" in room_arguments(77, doors, root=True, forwards_names=True)
 
 
 def test_commands_of_the_user_and_of_root() -> None:

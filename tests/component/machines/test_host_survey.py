@@ -29,7 +29,12 @@ async def test_a_host_set_up_by_make_setup_lacks_nothing(report: HostReport) -> 
     assert report.vm_reason is None
     assert report.root == (os.geteuid() == 0)
     assert report.free_bytes > 0
-    assert {ability.name for ability in report.abilities} == {"FUSE", "user namespaces", "control groups"}
+    assert {ability.name for ability in report.abilities} == {
+        "FUSE",
+        "user namespaces",
+        "network namespaces",
+        "control groups",
+    }
     assert all(ability.detail for ability in report.abilities)
     assert report.machine
     assert report.machine.kind is (MachineKind.VM if report.kvm.usable else MachineKind.CONTAINER)

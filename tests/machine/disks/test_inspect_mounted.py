@@ -311,5 +311,7 @@ async def test_links_stay_inside(tmp_path: Path) -> None:
     assert await files.exists("/folder/passwd")
     assert not await files.exists("/neighbour/below")
     assert not await files.exists("/host/..")
+    assert await files.names("/folder") == ("passwd", "up")
+    assert await files.names("/etc/passwd") == await files.names("/host") == await files.names("/none") == ()
     (tmp_path / "link").symlink_to("/")
     assert not await MountedFiles(tmp_path / "link").exists("/etc/passwd")

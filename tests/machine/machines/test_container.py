@@ -16,7 +16,7 @@ from vmwright.disks.partitions import read_table
 from vmwright.disks.storage_daemon import StorageDaemon
 from vmwright.errors import MachineError, ProcessError
 from vmwright.events import Events
-from vmwright.guests.build_user import remove_build_user
+from vmwright.guests.build_user import removal_of
 from vmwright.machines.container import ContainerMachine
 from vmwright.machines.container_needs import obstacle
 from vmwright.machines.machine import MachineSpec
@@ -175,7 +175,7 @@ async def test_frozen_layers_hold_what_was_there(debian_disk: Path, tmp_path: Pa
         changed = await machine.changed_boot_files()
         assert "/etc/default/grub" in changed
         assert any(path.startswith("/boot/initrd.img-") for path in changed)
-        await remove_build_user(guest)
+        await guest.ask("sh", "-c", removal_of("packer"), as_root=True)
         await machine.power_off()
     finally:
         await machine.destroy()

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from vmwright.errors import MachineError
 from vmwright.events import Events, Notice, Stream
 from vmwright.machines.boot import boot_image
 from vmwright.machines.machine import MachineSpec
+from vmwright.machines.network import USER, Network, NetworkMode
 from vmwright.machines.passt import Forward
 from vmwright.machines.qemu import QemuMachine
 from vmwright.state.database import open_database
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.machine, pytest.mark.emulated, pytest.mark.slow]
 
 GIB = 1 << 30
+CONNECT = "timeout 10 bash -c 'echo > /dev/tcp/{}/{}' 2> /dev/null && echo connected || echo alone"
 SERVE = "python3 -m http.server 8000 --directory /home/packer"
 ROUTE_LOOPBACK_OUT = (
     "sysctl -qw net.ipv4.conf.all.route_localnet=1; ip route del table local local 127.0.0.0/8 dev lo;"
@@ -54,17 +57,26 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @contextlib.asynccontextmanager
 async def machine_on(
-    disk: Path, folder: Path, database: Database, *, generation: Generation
+    disk: Path, folder: Path, database: Database, *, generation: Generation, network: Network = USER
 ) -> AsyncIterator[tuple[QemuMachine, list[str]]]:
     said: list[str] = []
     events = Events(lambda event: said.append(event.message) if isinstance(event, Notice) else None)
-    spec = MachineSpec(name="vm", folder=folder, cpus=2, memory_mib=2048, generation=generation)
+    spec = MachineSpec(
+        name="vm", folder=folder, cpus=2, memory_mib=2048, generation=generation, network=network
+    )
     machine = QemuMachine(spec, Ledger(database), events)
     try:
         yield machine, said
     finally:
         await machine.destroy()
         await machine.destroy()
+
+
+def the_hosts_address() -> str:
+    """The host's own address, as its default route chooses it; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
 
 
 async def text(guest: LinuxGuest, command: str, *, as_root: bool = False) -> str:
@@ -101,9 +113,18 @@ async def test_a_bios_machine_from_power_on_to_its_layers(
 ) -> None:
     disk, first, second = (tmp_path / name for name in ("disk, with comma.qcow2", "one.qcow2", "two.qcow2"))
     await create_overlay(disk, backing=debian_disk, backing_format=DiskFormat.QCOW2, size=6 * GIB)
-    async with machine_on(disk, tmp_path, database, generation=Generation.V1) as (machine, said):
+    restricted = Network(NetworkMode.RESTRICTED)
+    async with machine_on(disk, tmp_path, database, generation=Generation.V1, network=restricted) as (
+        machine,
+        said,
+    ):
         guest = await machine.start(disk)
         assert len(owned(database)) == 3
+        with socket.create_server(("", 0)) as server:
+            port = server.getsockname()[1]
+            for address in ("10.0.2.2", the_hosts_address()):
+                assert await text(guest, CONNECT.format(address, port)) == "alone"
+        assert "1" not in await text(guest, "resolvectl dns | grep -v Global | cut -d: -f2")
         assert not any("cloud-init" in line for line in said), said
 
         assert int(await text(guest, "df -B1 --output=size / | tail -n 1")) > 5.5 * GIB

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from inline_snapshot import snapshot
 
+from vmwright.machines.bridge import new_mac
 from vmwright.machines.firmware import Firmware
 from vmwright.machines.machine import Accelerator, MachineSpec
-from vmwright.machines.passt import Forward, nameservers, passt_arguments
-from vmwright.machines.qemu_arguments import Attachments, qemu_arguments
+from vmwright.machines.passt import PLAIN, GuestAddresses, nameservers, passt_arguments
+from vmwright.machines.qemu_arguments import Attachments, Device, qemu_arguments
 from vmwright.template.model import Generation
+
+PASST = Device(descriptor=9, mac="52:54:00:ab:cd:ef")
 
 
 def arguments(
-    *, accelerator: Accelerator = Accelerator.TCG, firmware: Firmware | None = None, disk: str = "/b/d.qcow2"
+    *,
+    accelerator: Accelerator = Accelerator.TCG,
+    firmware: Firmware | None = None,
+    disk: str = "/b/d.qcow2",
+    network: Device = PASST,
 ) -> list[str]:
     spec = MachineSpec(
         name="build-1",
@@ -31,7 +39,7 @@ def arguments(
         console=Path("/b/con,sole"),
         firmware=firmware,
         control=7,
-        network=9,
+        network=network,
     )
     return qemu_arguments(spec, attached)
 
@@ -89,7 +97,7 @@ def test_an_emulated_bios_machine() -> None:
             "-netdev",
             "stream,id=network,server=off,addr.type=fd,addr.str=9",
             "-device",
-            "virtio-net-pci,netdev=network,romfile=",
+            "virtio-net-pci,netdev=network,mac=52:54:00:ab:cd:ef,romfile=",
             "-object",
             "rng-random,id=random,filename=/dev/urandom",
             "-device",
@@ -130,8 +138,22 @@ def test_a_path_is_taken_as_it_is() -> None:
     assert disk["cache"] == {"direct": False, "no-flush": True}
 
 
-def test_passt_forwards_on_loopback_only_and_hides_the_hosts_loopback() -> None:
-    given = passt_arguments(5, [Forward(4022, 22), Forward(8080, 80)], nameservers=["192.0.2.53"], root=True)
+def test_a_machine_on_a_bridge_has_an_open_tap_device() -> None:
+    given = arguments(network=Device(descriptor=11, mac="52:54:00:00:00:01", is_tap=True))
+    assert given[given.index("-netdev") + 1] == "tap,id=network,fd=11"
+    assert "virtio-net-pci,netdev=network,mac=52:54:00:00:00:01,romfile=" in given
+
+
+def test_macs_are_of_qemus_range_and_differ() -> None:
+    macs = {new_mac() for _ in range(20)}
+    assert len(macs) == 20
+    assert all(re.fullmatch("52:54:00(:[0-9a-f]{2}){3}", mac) for mac in macs)
+
+
+def test_passt_hides_the_hosts_loopback_and_forwards_what_it_is_told() -> None:
+    given = passt_arguments(
+        5, ["127.0.0.1/4022:22", "61002:80"], addresses=PLAIN, nameservers=["192.0.2.53"], root=True
+    )
     assert given == snapshot(
         [
             "passt",
@@ -152,11 +174,19 @@ def test_passt_forwards_on_loopback_only_and_hides_the_hosts_loopback() -> None:
             "--tcp-ports",
             "127.0.0.1/4022:22",
             "--tcp-ports",
-            "127.0.0.1/8080:80",
+            "61002:80",
             "--udp-ports",
             "none",
         ]
     )
+
+
+def test_without_name_servers_passt_passes_none_of_the_hosts_on() -> None:
+    plan = GuestAddresses(address="10.1.0.4", prefix="16", gateway="168.63.129.16")
+    given = passt_arguments(5, ["61001:22"], addresses=plan, nameservers=(), root=False)
+    assert given[given.index("--dns") + 1] == "none"
+    assert given[given.index("--gateway") + 1] == "168.63.129.16"
+    assert "--runas" not in given
 
 
 def test_name_servers_on_loopback_are_replaced_by_those_behind_them(tmp_path: Path) -> None:
