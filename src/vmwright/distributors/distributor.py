@@ -10,32 +10,12 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vmwright.artifacts.facts import ImageFacts
     from vmwright.distributors.stored import StoredImage
     from vmwright.events import Events
     from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary
     from vmwright.state.resources import Ledger
-    from vmwright.template.model import PlanInfo
 
 SOURCE_TAG = "VMImageBuilderSource"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedImage:
-    """A generalized disk that is to be distributed.
-
-    :param disk: the top of its qcow2 chain.
-    :param source: what it was built from, as the service writes it into the tag VMImageBuilderSource.
-    :param source_version: the exact version of that, "" where it has none.
-    :param plan: its marketplace plan, which goes with every version made of it.
-    """
-
-    disk: Path
-    build_id: str
-    facts: ImageFacts
-    source: str
-    source_version: str = ""
-    plan: PlanInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

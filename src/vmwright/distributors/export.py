@@ -13,7 +13,8 @@ from vmwright.events import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmwright.distributors.distributor import Destinations, FinishedImage
+    from vmwright.distributors.distributor import Destinations
+    from vmwright.distributors.finished_image import FinishedImage
 
 # What people call a format, which is also the ending of its files.
 FORMATS = {"vhd": DiskFormat.VHD, "qcow2": DiskFormat.QCOW2, "raw": DiskFormat.RAW}

@@ -14,7 +14,8 @@ from vmwright.template.model import Distributor, ManagedImage, SharedImage, Vhd
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from vmwright.distributors.distributor import Destinations, FinishedImage
+    from vmwright.distributors.distributor import Destinations
+    from vmwright.distributors.finished_image import FinishedImage
 
 FILE = "File"
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from vmwright.distributors.distributor import SOURCE_TAG, RunOutput
 
 if TYPE_CHECKING:
-    from vmwright.distributors.distributor import Destinations, FinishedImage
+    from vmwright.distributors.distributor import Destinations
+    from vmwright.distributors.finished_image import FinishedImage
     from vmwright.template.model import ManagedImage
 
 

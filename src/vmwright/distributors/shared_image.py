@@ -9,7 +9,8 @@ from vmwright.images import NewVersion, ids
 from vmwright.images.galleries import default_identifier
 
 if TYPE_CHECKING:
-    from vmwright.distributors.distributor import Destinations, FinishedImage
+    from vmwright.distributors.distributor import Destinations
+    from vmwright.distributors.finished_image import FinishedImage
     from vmwright.images.ids import GalleryId
     from vmwright.template.model import SharedImage
 

@@ -10,7 +10,7 @@ from vmwright.events import Progress
 
 if TYPE_CHECKING:
     from vmwright.artifacts import Artifact, ArtifactStore
-    from vmwright.distributors.distributor import FinishedImage
+    from vmwright.distributors.finished_image import FinishedImage
     from vmwright.events import Events
 
 

@@ -13,7 +13,8 @@ from vmwright.distributors.distributor import RunOutput
 from vmwright.distributors.export import export
 
 if TYPE_CHECKING:
-    from vmwright.distributors.distributor import Destinations, FinishedImage
+    from vmwright.distributors.distributor import Destinations
+    from vmwright.distributors.finished_image import FinishedImage
     from vmwright.template.model import Vhd
 
 

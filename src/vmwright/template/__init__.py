@@ -10,15 +10,17 @@
     support       what is not built yet, or without effect
     modelling     checked objects -> model                 writing       model -> a request's body
     whole         the way of one template through all of them
-    readings      a file: one template, or a deployment    deployment/   ARM's expressions and resources
-    deploying     a deployment -> readings of its image templates
+    files         one template, or a deployment            readings      what comes of a file
+    deploying     a deployment -> its readings             deployment/   ARM's expressions and resources
 """
 
 from __future__ import annotations
 
+from vmwright.template.files import read_all
 from vmwright.template.model import Template
+from vmwright.template.parameter_file import ParameterFile
 from vmwright.template.problems import Place, Problem, Severity
-from vmwright.template.readings import ParameterFile, Readings, read_all
+from vmwright.template.readings import Readings
 from vmwright.template.whole import Reading, read
 
 __all__ = [

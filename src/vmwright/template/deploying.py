@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from vmwright.template.deployment import Deployment, Resource, Scope
+    from vmwright.template.parameter_file import ParameterFile
     from vmwright.template.problems import Problem
-    from vmwright.template.readings import ParameterFile
 
 REDACTED = "******"
 # The top level of a template, as ARM's schemas have it.

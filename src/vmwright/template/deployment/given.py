@@ -15,7 +15,7 @@ from vmwright.template.problems import Problem, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from vmwright.template.readings import ParameterFile
+    from vmwright.template.parameter_file import ParameterFile
 
 WRAPPED = frozenset({"value", "reference", "metadata"})
 
