@@ -26,6 +26,7 @@ LAST_LINES = 8
 READY_SECONDS = 15.0
 POLL_SECONDS = 0.01
 CHUNK = 1 << 16
+MOST_OUTPUT = 64 << 20
 OWNER_VARIABLE = "VMWRIGHT_RESOURCE"
 
 
@@ -79,22 +80,28 @@ async def run(
         process = await _spawn(command, stdin=source, env=env, hint=hint, pass_fds=pass_fds)
     if on_start:
         on_start(process.pid)
-    stdout, stderr = bytearray(), bytearray()
+    stdout, stderr = _Kept(process), _Kept(process)
+    streams = [
+        asyncio.ensure_future(_feed(process, stdin)),
+        asyncio.ensure_future(_drain(process.stdout, on_stdout or stdout)),
+        asyncio.ensure_future(_drain(process.stderr, on_stderr or stderr)),
+    ]
     try:
         async with asyncio.timeout(timeout):
-            await asyncio.gather(
-                _feed(process, stdin),
-                _drain(process.stdout, on_stdout or stdout.extend),
-                _drain(process.stderr, on_stderr or stderr.extend),
-            )
+            await asyncio.gather(*streams)
             returncode = await process.wait()
     except TimeoutError:
         raise ProcessError(
             f"{command[0]} did not end within {timeout:g} seconds: {shlex.join(command)}", hint=hint
         ) from None
     finally:
+        for stream in streams:
+            stream.cancel()
+        await asyncio.wait(streams)
         await _kill_session(process)
-    finished = Finished(command, returncode, bytes(stdout), bytes(stderr))
+    if stdout.is_too_much or stderr.is_too_much:
+        raise ProcessError(f"{command[0]} printed more than {MOST_OUTPUT >> 20} MiB: {shlex.join(command)}")
+    finished = Finished(command, returncode, bytes(stdout.data), bytes(stderr.data))
     if check and returncode != 0:
         raise failure(finished, hint=hint)
     return finished
@@ -273,11 +280,37 @@ async def _drain(stream: asyncio.StreamReader | None, sink: Callable[[bytes], ob
         sink(chunk)
 
 
+class _Kept:
+    """What a program prints, kept up to a bound, for it may be a guest's; then the program is killed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.data = bytearray()
+        self.is_too_much = False
+        self._process = process
+
+    def __call__(self, chunk: bytes) -> None:
+        """Keep what was read."""
+        if len(self.data) + len(chunk) <= MOST_OUTPUT:
+            self.data.extend(chunk)
+        elif not self.is_too_much:
+            self.is_too_much = True
+            _kill_group(self._process)
+
+
 async def _kill_session(process: asyncio.subprocess.Process) -> None:
     """Kill what is left of a program's session: the group outlives its leader where children stay."""
+    _kill_group(process)
+    # asyncio tells of its end only once both pipes are read to theirs
+    await asyncio.gather(_drain(process.stdout, _drop), _drain(process.stderr, _drop), process.wait())
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+
+
+def _drop(_chunk: bytes) -> None:
+    """Keep nothing."""
 
 
 def _strings(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:

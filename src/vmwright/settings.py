@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,9 @@ from pydantic_settings import (
 
 from vmwright.errors import TemplateError
 from vmwright.regions import api_name
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 FILE_NAME = "vmwright.toml"
 PREFIX = "VMWRIGHT_"
@@ -252,7 +255,7 @@ def load(**given: Any) -> Settings:  # noqa: ANN401 - the fields of Settings
         _refuse_unknown_variables()
         return Settings(**given)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {_fault(item)}" for item in error.errors())
     except (TOMLDecodeError, UnicodeDecodeError) as error:
         wrong = f"{FILE_NAME} is not TOML: {error}"
     except (SettingsError, OSError) as error:
@@ -261,6 +264,13 @@ def load(**given: Any) -> Settings:  # noqa: ANN401 - the fields of Settings
         f"The configuration cannot be used: {wrong}",
         hint=f"see docs/configuration.md; it is read from {FILE_NAME} and VMWRIGHT_ variables",
     )
+
+
+def _fault(item: ErrorDetails) -> str:
+    """Return what is wrong with a key, without the words that are pydantic's own."""
+    if item["type"] == "extra_forbidden":
+        return "there is no such key"
+    return item["msg"].removeprefix("Value error, ")
 
 
 def _refuse_unknown_variables() -> None:

@@ -100,3 +100,9 @@ async def test_marked_programs_are_found_and_killed_with_their_children(tmp_path
     assert process.kill_marked("token-of-another") == 0
     assert process.kill_marked("token-of-this-test") == 2
     assert await running.wait() == -9
+
+
+async def test_a_program_that_prints_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MOST_OUTPUT", 1 << 20)
+    with pytest.raises(ProcessError, match="printed more than 1 MiB"):
+        await process.run(["cat", "/dev/zero"], timeout=60)

@@ -60,6 +60,7 @@ def test_stores_are_by_region_in_any_spelling(home: Path, monkeypatch: pytest.Mo
         ('[networks]\ndefault = "bridge:a name"\n', "default: bridge:a name is not"),
         ('[stores]\nwestus = "stores/here"\n', "stores: .*westus: stores/here is not an absolute path"),
         ('[stores]\nwestus = "/a"\n"West US" = "/b"\n', "a region is here twice"),
+        ("[storse]\n", "storse: there is no such key"),
         ("[identities.builder]\n", "builder is not the resource id"),
         ('[identities."*".storage.a]\n', "identities.*.storage.a: .*give one of sas, account_key"),
         ('[identities."*".storage.a]\nsas = "s"\naccount_key = "k"\n', "give one of sas"),

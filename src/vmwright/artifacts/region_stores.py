@@ -117,7 +117,7 @@ def refuse_existing(path: Path) -> None:
 
     :raises DistributeError: there is one.
     """
-    if path.exists():
+    if os.path.lexists(path):
         raise DistributeError(
             f"{path} exists, and is none of this library's",
             target=str(path),

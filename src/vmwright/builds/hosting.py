@@ -85,16 +85,21 @@ def _spec(build: Build, base: BaseDisk, choice: Choice, *, role: str = "") -> Ma
         generation=base.facts.generation,
         accelerator=choice.accelerator,
         network=network_for(build.template.vm_profile.vnet_config, build.settings),
-        azure=_azure(build, base, sizing.size.name) if choice.kind is MachineKind.VM else None,
+        azure=_azure(build, base, choice, sizing.size.name),
     )
 
 
-def _azure(build: Build, base: BaseDisk, vm_size: str) -> AzureEnvironment | None:
+def _azure(build: Build, base: BaseDisk, choice: Choice, vm_size: str) -> AzureEnvironment | None:
+    identities = build.template.vm_profile.user_assigned_identities
+    if choice.kind is MachineKind.CONTAINER:
+        if identities:
+            build.events.note(f"The guest is a container: it gets no tokens of {', '.join(identities)}")
+        return None
     return azure_environment(
         base.facts.provisioning,
         build.settings,
         build.events,
         location=build.template.location,
         vm_size=vm_size,
-        identities=build.template.vm_profile.user_assigned_identities,
+        identities=identities,
     )

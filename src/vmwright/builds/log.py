@@ -7,6 +7,7 @@ log). People grep for the ``(telemetry)`` markers, so those are kept to the lett
 from __future__ import annotations
 
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.events import (
@@ -25,7 +26,6 @@ from vmwright.events import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import TextIO
 
 FILE_NAME = "customization.log"
@@ -51,11 +51,13 @@ PHASES = {
 class CustomizationLog:
     """A reader of the event stream that writes ``customization.log`` as the build goes.
 
-    What validations say is in a ``validation.log`` beside it, as in the service (reference §7).
+    What validations say is in a ``validation.log`` beside it, as in the service (reference §7). ``failed_in``
+    is the one with the step that failed.
     """
 
     def __init__(self, folder: Path, build_id: str) -> None:
         self.path = folder / FILE_NAME
+        self.failed_in = self.path
         self._id = build_id
         self._file = _opened(self.path)
 
@@ -112,6 +114,7 @@ class CustomizationLog:
         self._err(event, f"RPC client: Communicator ended {ended}")
         self._err(event, f"(telemetry) ending {PROVISIONERS[event.kind]}")
         if event.outcome is Outcome.FAILED:
+            self.failed_in = Path(self._file.name)
             self._say("Provisioning step had errors: Running the cleanup provisioner, if present...")
 
     @_write.register

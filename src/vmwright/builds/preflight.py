@@ -11,7 +11,7 @@ from vmwright.builds.networks import check_network, network_for
 from vmwright.errors import DistributeError, UnsupportedError, VmwrightError
 from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary, ids, numbers
 from vmwright.regions import api_name
-from vmwright.sources import marketplace
+from vmwright.sources import marketplace, platform_image
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.urn import Urn
 from vmwright.template.model import ManagedImage, OsType, PlatformImage, SharedImage, VersioningScheme
@@ -33,8 +33,8 @@ async def check_request(request: BuildRequest, settings: Settings, database: Dat
     choice = await choose_machine(request.machine, OsType.LINUX, settings)
     await check_network(network_for(request.template.vm_profile.vnet_config, settings), choice.kind)
     library = ImageLibrary(database, ArtifactStore(settings.home, database))
-    _check_source(request.template.source, settings, database)
     try:
+        _check_source(request.template.source, settings, database)
         check_writable(request.out or settings.home)
         for distributor in request.template.distribute:
             match distributor:
@@ -47,15 +47,14 @@ async def check_request(request: BuildRequest, settings: Settings, database: Dat
 
 
 def _check_source(source: Source, settings: Settings, database: Database) -> None:
-    """Check that a marketplace name is not one of those without a free image, unless the user has added one.
+    """Check that a marketplace name is known, and none of those without a free image.
 
-    :raises UnsupportedError: it is; the hint says what to add.
+    :raises VmwrightError: it is not; the hint says what may have been meant, or what to add.
     """
-    if not isinstance(source, PlatformImage):
-        return
-    urn = Urn(source.publisher, source.offer, source.sku, source.version)
-    if not Catalogue(database, ArtifactStore(settings.home, database)).find(urn):
-        marketplace.load(settings.home).refuse_missing(urn)
+    if isinstance(source, PlatformImage):
+        urn = Urn(source.publisher, source.offer, source.sku, source.version)
+        catalogue = Catalogue(database, ArtifactStore(settings.home, database))
+        platform_image.refuse_unknown(urn, catalogue, marketplace.load(settings.home))
 
 
 def _check_gallery(

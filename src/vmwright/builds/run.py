@@ -138,7 +138,7 @@ def _end(
     seconds: float,
 ) -> BuildResult:
     outcome = _outcome(outputs, error)
-    message = messages.last_run_message(error, build_id=build.id, log=log.path) if error else ""
+    message = messages.last_run_message(error, build_id=build.id, log=log.failed_in) if error else ""
     message = build.events.redact(message)
     build.records.end(messages.run_state(outcome), message)
     build.events.say(
@@ -152,7 +152,7 @@ def _end(
         )
     )
     return BuildResult(
-        id=build.id, outcome=outcome, log=log.path, seconds=seconds, outputs=outputs, error=error
+        id=build.id, outcome=outcome, log=log.failed_in, seconds=seconds, outputs=outputs, error=error
     )
 
 

@@ -157,7 +157,7 @@ def runs(*, json: Json = False) -> None:
 
 @app.command
 def logs(run: Annotated[str, Parameter(help="A build's id, its first characters, or its name.")], /) -> None:
-    """Print a build's customization.log."""
+    """Print a build's customization.log, and its validation.log."""
     from vmwright.cli import lists
 
     lists.logs(run)

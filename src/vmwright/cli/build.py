@@ -12,7 +12,7 @@ from vmwright.builds.reaper import reap
 from vmwright.builds.run import run_build
 from vmwright.cli.running import opened, print_error, run, shown_events
 from vmwright.cli.templates import print_problem, read_file, template_name, values_of
-from vmwright.cli.words import duration, size
+from vmwright.cli.words import duration, ended, size
 from vmwright.errors import TemplateError, UnsupportedError
 from vmwright.events import Events, Outcome, ProblemFound
 from vmwright.settings import MachineChoice
@@ -156,6 +156,6 @@ def _report(result: BuildResult, events: Events, *, as_json: bool) -> None:
             if output.file is not None and not output.error:
                 status = output.file.stat()
                 print(f"  {output.file}  {size(status.st_size)}, {size(status.st_blocks * 512)} on this disk")
-        print(f"build {result.id} {result.outcome} in {duration(result.seconds)}; log: {result.log}")
+        print(f"build {result.id} {ended(result.outcome)} in {duration(result.seconds)}; log: {result.log}")
     if result.error is not None:
         print_error(result.error, hide=events.redact)

@@ -18,6 +18,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from vmwright.cli.screen import printable
 from vmwright.cli.words import duration, size
 from vmwright.events import (
     BuildEnded,
@@ -91,7 +92,9 @@ class LiveTerminal:
 
     def _keep(self, mark: str, style: str, text: str, detail: str = "") -> None:
         self.console.print(
-            Text.assemble((f"{mark} ", style), text, (f"  {detail}" if detail else "", "dim")),
+            Text.assemble(
+                (f"{mark} ", style), printable(text), (printable(f"  {detail}" if detail else ""), "dim")
+            ),
             highlight=False,
             soft_wrap=True,
         )
@@ -124,7 +127,7 @@ class LiveTerminal:
 
     @_show.register
     def _(self, event: Output) -> None:
-        self._lines.append(event.line)
+        self._lines.append(printable(event.line))
 
     @_show.register
     def _(self, event: Progress) -> None:

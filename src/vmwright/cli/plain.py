@@ -6,7 +6,8 @@ import sys
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
-from vmwright.cli.words import duration
+from vmwright.cli.screen import printable
+from vmwright.cli.words import counted, duration, ended
 from vmwright.events import (
     BuildEnded,
     BuildStarted,
@@ -37,7 +38,7 @@ class PlainLines:
         self._show(event)
 
     def _line(self, event: Event, text: str) -> None:
-        print(f"{event.at.astimezone():%H:%M:%S} {text}", file=self._out, flush=True)
+        print(f"{event.at.astimezone():%H:%M:%S} {printable(text)}", file=self._out, flush=True)
 
     @singledispatchmethod
     def _show(self, event: Event) -> None:
@@ -45,7 +46,7 @@ class PlainLines:
 
     @_show.register
     def _(self, event: BuildStarted) -> None:
-        self._line(event, f"build {event.build}: {event.template}, {event.steps} steps")
+        self._line(event, f"build {event.build}: {event.template}, {counted(event.steps, 'step')}")
 
     @_show.register
     def _(self, event: PhaseStarted) -> None:
@@ -66,7 +67,7 @@ class PlainLines:
     @_show.register
     def _(self, event: StepEnded) -> None:
         code = "" if event.exit_code in {0, None} else f", exit code {event.exit_code}"
-        self._line(event, f"step {event.number} {event.outcome} in {duration(event.seconds)}{code}")
+        self._line(event, f"step {event.number} {ended(event.outcome)} in {duration(event.seconds)}{code}")
 
     @_show.register
     def _(self, event: Notice) -> None:
@@ -79,4 +80,4 @@ class PlainLines:
 
     @_show.register
     def _(self, event: BuildEnded) -> None:
-        self._line(event, f"build {event.outcome} in {duration(event.seconds)}")
+        self._line(event, f"build {ended(event.outcome)} in {duration(event.seconds)}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.events import Outcome
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
 KIB = 1024
 MINUTES_OF_TWO_HOURS = 120
 HOURS_OF_TWO_DAYS = 48
+ENDED = {Outcome.PARTIALLY_SUCCEEDED: "partially succeeded", Outcome.CANCELED: "cancelled"}
 
 
 def duration(seconds: float) -> str:
@@ -21,6 +24,16 @@ def duration(seconds: float) -> str:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return ``1 step`` or ``2 steps``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def ended(outcome: Outcome) -> str:
+    """Return how something ended, in a sentence: ``partially succeeded``."""
+    return ENDED.get(outcome, outcome)
 
 
 def size(count: int) -> str:

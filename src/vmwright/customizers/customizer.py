@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vmwright.guests.linux import LinuxGuest
 
 LAST_LINES = 15
+LONGEST_LINE = 1 << 16
 
 
 class Fetch(Protocol):
@@ -54,6 +55,9 @@ class OutputLines:
         *lines, self._rest[stream] = (self._rest[stream] + chunk).split(b"\n")
         for line in lines:
             self._say(stream, line)
+        if len(self._rest[stream]) > LONGEST_LINE:  # it may never end
+            self._say(stream, self._rest[stream])
+            self._rest[stream] = b""
 
     def flush(self) -> None:
         """Say what came without a newline at its end."""

@@ -40,18 +40,15 @@ class RunOutput:
         return Path(unquote(urlsplit(self.artifact_uri).path)) if self.artifact_uri else None
 
     def as_document(self) -> dict[str, object]:
-        """Return the run output in the service's shape (reference §12), with the error that it leaves out."""
-        made = {"artifactUri": self.artifact_uri} if self.artifact_uri else {"artifactId": self.artifact_id}
-        state = (
-            {"provisioningState": "Failed", "error": self.error}
-            if self.error
-            else {"provisioningState": "Succeeded"}
-        )
+        """Return the run output in the service's shape (reference §12), plus its tags and error."""
+        properties = {"artifactId": self.artifact_id, "artifactUri": self.artifact_uri, "error": self.error}
+        state = "Failed" if self.error else "Succeeded"
         return {
             "name": self.name,
             "type": "Microsoft.VirtualMachineImages/imageTemplates/runOutputs",
             "tags": dict(self.tags),
-            "properties": {**made, **state},
+            "properties": {name: value for name, value in properties.items() if value}
+            | {"provisioningState": state},
         }
 
 

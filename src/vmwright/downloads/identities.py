@@ -45,7 +45,7 @@ class Grant:
     @property
     def endpoint(self) -> httpx2.URL | None:
         """Where the account is, if it is not on one of Azure's hosts."""
-        return httpx2.URL(self.credential.endpoint) if self.credential.endpoint else None
+        return urls.parse(self.credential.endpoint) if self.credential.endpoint else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ ATTEMPTS = 10
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 15.0
 LONGEST_RETRY_AFTER = 120.0
+SECONDS = re.compile(r"[0-9]+")
 PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -64,11 +66,11 @@ def check_status(response: httpx2.Response, *, shown: str, hint: str | None = No
 
 def retry_after(value: str) -> float | None:
     """Read a Retry-After header, seconds or a date; None where it says nothing. Two minutes at most."""
-    if value.strip().isdigit():
+    if SECONDS.fullmatch(value.strip()):
         return min(float(value), LONGEST_RETRY_AFTER)
     try:
         wait = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait, 0.0), LONGEST_RETRY_AFTER)
 

@@ -110,6 +110,8 @@ def _mirrored(asked: httpx2.URL, mirrors: Mapping[str, str]) -> Location | None:
         if rest == text or not (prefix.endswith("/") or rest[:1] in {"", "/", "?"}):
             continue
         configured, target = normal[prefix]
+        if prefix.endswith("/") and not target.endswith("/") and "?" not in target:
+            rest = f"/{rest}"  # else it could go on with the name of the mirror's host or folder
         mirror = parse(target)
         if mirror.scheme == "file":
             return Location(asked, file=_below(mirror, rest, asked), mirror=configured)

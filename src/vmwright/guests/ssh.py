@@ -17,6 +17,7 @@ import asyncssh
 from vmwright.errors import MachineError
 from vmwright.events import Stream
 from vmwright.guests.transport import Ended
+from vmwright.process import MOST_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -232,6 +233,8 @@ async def _drain(
     while chunk := await reader.read(CHUNK):
         if sink:
             sink(stream, chunk)
+        elif len(into) + len(chunk) > MOST_OUTPUT:
+            raise MachineError(f"The guest answered more than {MOST_OUTPUT >> 20} MiB")
         else:
             into.extend(chunk)
 

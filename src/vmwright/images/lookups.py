@@ -69,7 +69,7 @@ def missing_version(session: Session, version: GalleryId) -> VmwrightError:
     what = "no version that counts for latest" if version.is_latest else f"no version {version.version}"
     return VmwrightError(
         f"{version.of_definition} has {what}",
-        target=str(version),
+        target=str(version.of_definition),
         hint=f"it has {', '.join(map(str, there))}" if there else "it has none at all",
     )
 

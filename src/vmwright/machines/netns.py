@@ -20,7 +20,7 @@ from vmwright import process
 from vmwright.errors import MachineError, ProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from vmwright.process import Running
 
@@ -34,6 +34,18 @@ NOWHERE = "0" * 32
 # every address is the namespace's own and nothing listens there: refused at once (passt of 2023 does not tell
 # its guest, which waits; names, without any server, fail at once there too)
 REFUSE_ALL = (("-4", "0.0.0.0/0"), ("-6", "::/0"))
+# where clouds tell their machines, of which this host may be one, who they are, and give them tokens
+CLOUDS = (
+    *(
+        "169.254.169.254",
+        "168.63.129.16",
+        "169.254.170.2",
+        "169.254.170.23",
+        "100.100.100.200",
+        "192.0.0.192",
+    ),
+    *("fd00:ec2::254", "fd20:ce::254"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,15 @@ class Namespace:
             await self._run(*python, number, address, str(port), pass_fds=(theirs.fileno(),))
             _, (descriptor, *_), _, _ = socket.recv_fds(ours, 1, 1)
         return socket.socket(fileno=descriptor)
+
+    async def refuse(self, addresses: Iterable[str]) -> None:
+        """Let nothing out to these addresses: they are the namespace's own, its listeners' if anybody's."""
+        for address in addresses:
+            if ":" not in address:
+                await self._run("ip", "-4", "route", "add", "local", address, "dev", "lo")
+                continue
+            with contextlib.suppress(ProcessError):  # no IPv6 here
+                await self._run("ip", "-6", "route", "add", "local", address, "dev", "lo")
 
     async def cut_off(self) -> None:
         """Close every way out: from now on all but the namespace's own listeners refuse."""

@@ -105,11 +105,12 @@ async def vm_network(
     require_free(forwards)
     async with contextlib.AsyncExitStack() as stack:
         namespace = await stack.enter_async_context(netns.own_namespace(log=log, token=token))
+        await namespace.refuse(netns.CLOUDS)
         running, given = await _connect(stack, namespace, forwards, log=log, token=token)
         yield VmNetwork(
             forwards=given,
             namespace=namespace,
-            servers=() if restricted else nameservers() or (pasta.NAME_SERVER,),
+            servers=() if restricted else _reachable() or (pasta.NAME_SERVER,),
             pasta=running,
             restricted=restricted,
         )
@@ -133,7 +134,7 @@ async def _connect(
             for forward, door in zip(given, _doors(given), strict=True)
         ]
         arguments = pasta.room_arguments(
-            namespace.pid, doors, root=os.geteuid() == 0, forwards_names=not nameservers()
+            namespace.pid, doors, root=os.geteuid() == 0, forwards_names=not _reachable()
         )
         try:
             running = await stack.enter_async_context(
@@ -147,6 +148,11 @@ async def _connect(
             # set last, or not at all where the host has the route only: passt takes what is there
             await running.is_ready(namespace.has_ipv6, within=IPV6_SECONDS)
         return running, given
+
+
+def _reachable() -> tuple[str, ...]:
+    """Return the host's name servers but Azure's own, which is at the address of the wireserver."""
+    return tuple(server for server in nameservers() if server not in netns.CLOUDS)
 
 
 def _doors(forwards: Sequence[Forward]) -> list[Forward]:

@@ -102,7 +102,7 @@ class Catalogue:
         raise SourceError(
             f"No disk stands for {urn} on this host",
             target="properties.source",
-            hint=f"{self._alike(urn, known)}vmwright sources add {urn.family} DISK (a file, a URL with "
+            hint=f"{self._alike(urn, known)}vmwright sources add {urn.to_add} DISK (a file, a URL with "
             f"--sha256, or another source, as {BUILT_IN_SOURCES[0]})",
         )
 
@@ -202,7 +202,7 @@ def _built_in_rows(session: Session, urn: Urn) -> list[SourceRow]:
     return [row for row, entry in entries if entry.kind is Kind.BUILT_IN and entry.urn.is_same_family(urn)]
 
 
-def _preference(entry: CatalogueEntry) -> tuple[Kind, tuple[int, ...]]:
+def _preference(entry: CatalogueEntry) -> tuple[Kind, tuple[tuple[int, str], ...]]:
     return entry.kind, by_number(entry.urn.version)
 
 

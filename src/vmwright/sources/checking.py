@@ -39,12 +39,13 @@ def _problems(template: Template, facts: ImageFacts) -> Iterator[tuple[str, str]
             SIZE_PATH,
             f"{size} GB is smaller than the source's disk; use {_needed(facts)} or more, or 0 for its size",
         )
-    for customizer in template.customize:
-        if isinstance(customizer, UNFIT[facts.os_type]):
-            yield (
-                customizer.path,
-                f"UnsupportedCustomizerType: {customizer.kind} does not run on a {facts.os_type} source",
-            )
+    for steps, code in (
+        (template.customize, "UnsupportedCustomizerType"),
+        (template.in_vm_validations, "UnsupportedValidatorType"),
+    ):
+        for step in steps:
+            if isinstance(step, UNFIT[facts.os_type]):
+                yield step.path, f"{code}: {step.kind} does not run on a {facts.os_type} source"
 
 
 def _needed(facts: ImageFacts) -> int:

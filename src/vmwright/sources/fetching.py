@@ -57,7 +57,7 @@ async def exact(asked: Urn, image: VendorImage, context: SourceContext) -> Catal
     try:
         build = await vendor_builds.of_version(asked, image, context)
     except DownloadError as error:
-        raise _unreachable(image, error) from error
+        raise _unreachable(asked, image, error) from error
     return await _fetched(build, image, context)
 
 
@@ -65,7 +65,7 @@ async def _asked(image: VendorImage, context: SourceContext) -> VendorBuild:
     try:
         return await vendor_builds.newest(image, context)
     except DownloadError as error:
-        raise _unreachable(image, error) from error
+        raise _unreachable(image.name, image, error) from error
 
 
 async def _fetched(build: VendorBuild, image: VendorImage, context: SourceContext) -> CatalogueEntry:
@@ -105,11 +105,11 @@ async def _fetched(build: VendorBuild, image: VendorImage, context: SourceContex
             raise
 
 
-def _unreachable(image: VendorImage, error: DownloadError) -> SourceError:
+def _unreachable(asked: Urn, image: VendorImage, error: DownloadError) -> SourceError:
     advice = f"{error.hint}; or bring" if error.hint else "bring"
     return SourceError(
         f"{image.name} is {image.os}, which is not on this host, and its vendor cannot be asked: "
         f"{error.message}",
         target="properties.source",
-        hint=f"{advice} a disk: vmwright sources add {image.name} DISK",
+        hint=f"{advice} a disk: vmwright sources add {asked.to_add} DISK",
     )

@@ -22,8 +22,10 @@ async def resolve(source: ManagedImageSource, context: SourceContext, *, locatio
     """
     image = context.images.find(source.image_id)
     if image is None:
+        # in the service's words (reference §5.2)
         raise SourceError(
-            f"There is no managed image {source.image_id}",
+            f"Build (Managed Image) step failed: Error getting Managed Image '{source.image_id}': "
+            "there is no managed image of that id",
             target="properties.source.imageId",
             hint=_alike(source.image_id, [known.resource_id for known in context.images.list()]),
         )
@@ -35,7 +37,7 @@ async def resolve(source: ManagedImageSource, context: SourceContext, *, locatio
             hint=f'set the template\'s "location" to {image.location}, or distribute the image to {location}',
         )
     artifact = context.artifacts.get(image.digest)
-    return BaseDisk(
+    disk = BaseDisk(
         path=artifact.path,
         digest=artifact.digest,
         format=DiskFormat(artifact.format),
@@ -45,6 +47,8 @@ async def resolve(source: ManagedImageSource, context: SourceContext, *, locatio
         builder_source=f"ManagedImage {image.resource_id}",
         made_at=image.created_at,
     )
+    context.events.note(f"Source {disk.description}, {disk.age.days} days old")
+    return disk
 
 
 def _alike(image_id: str, known: list[str]) -> str:

@@ -58,7 +58,7 @@ class VendorImage:
     @property
     def site(self) -> str:
         """The host that publishes it; the whole address where that is a file."""
-        return self.index.split("/")[2] or self.index
+        return self.index.partition("://")[2].partition("/")[0] or self.index
 
 
 class Missing(BaseModel):
@@ -98,7 +98,7 @@ class Marketplace:
                 raise UnsupportedError(
                     f"{name}: {missing.what}",
                     target="properties.source",
-                    hint=f"{missing.get}; then: vmwright sources add {name.family} DISK",
+                    hint=f"{missing.get}; then: vmwright sources add {name.to_add} DISK",
                 )
 
 

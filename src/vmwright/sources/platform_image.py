@@ -10,9 +10,9 @@ from vmwright.sources.base_disk import BaseDisk
 from vmwright.sources.catalogue import Kind
 
 if TYPE_CHECKING:
-    from vmwright.sources.catalogue import CatalogueEntry
+    from vmwright.sources.catalogue import Catalogue, CatalogueEntry
     from vmwright.sources.context import SourceContext
-    from vmwright.sources.marketplace import VendorImage
+    from vmwright.sources.marketplace import Marketplace, VendorImage
     from vmwright.sources.urn import Urn
     from vmwright.template.model import PlatformImage
 
@@ -69,8 +69,20 @@ async def find(asked: Urn, context: SourceContext) -> CatalogueEntry:
     if image:
         _warn_of_age(image, context)
         return await (fetching.exact(asked, image, context) if is_exact else fetching.newest(image, context))
+    refuse_unknown(asked, context.catalogue, known)
+    return context.catalogue.get(asked)
+
+
+def refuse_unknown(asked: Urn, catalogue: Catalogue, known: Marketplace) -> None:
+    """Refuse, before anything starts, a name for which no disk is here and nobody is known to have one.
+
+    :raises SourceError: it is not known; with the name that may have been meant.
+    :raises UnsupportedError: it is known that nobody gives it away.
+    """
+    if catalogue.find(asked) or known.find(asked) or builtin.is_built_in(asked):
+        return
     known.refuse_missing(asked)
-    return context.catalogue.get(asked, known=[image.name for image in known.images])
+    catalogue.get(asked, known=[image.name for image in known.images])
 
 
 async def pull(asked: Urn, context: SourceContext) -> CatalogueEntry:

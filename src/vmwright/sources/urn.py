@@ -9,7 +9,7 @@ from vmwright.errors import SourceError
 
 LATEST = "latest"
 PARTS = 3
-VERSION = re.compile(r"\d+(\.\d+)*")
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Urn:
     def is_latest(self) -> bool:
         """Whether the newest version is meant; Azure's documents also write ``Latest``."""
         return self.version.lower() == LATEST
+
+    @property
+    def to_add(self) -> str:
+        """The name under which a disk is added for this one: with its version, where that is an exact one."""
+        return self.family if self.is_latest else str(self)
 
     def is_same_family(self, other: Urn) -> bool:
         """Whether both are versions of one image."""
@@ -66,6 +71,6 @@ def parse(text: str) -> Urn:
     return urn
 
 
-def by_number(version: str) -> tuple[int, ...]:
-    """Return what orders versions: 1.10.0 is newer than 1.9.0."""
-    return tuple(int(part) for part in re.findall(r"\d+", version))
+def by_number(version: str) -> tuple[tuple[int, str], ...]:
+    """Return what orders versions: 1.10.0 is newer than 1.9.0, with numbers of any length."""
+    return tuple((len(part), part) for part in re.findall(r"0*([0-9]+)", version))

@@ -24,6 +24,8 @@ MIB = 1 << 20
 INDEX_BYTES = 128 * MIB
 CHECKSUM_BYTES = 8 * MIB
 NEIGHBOURS = 3
+# characters of a version; a pattern takes long over many
+LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,12 @@ async def of_version(asked: Urn, image: VendorImage, context: SourceContext) -> 
     :raises DownloadError: the vendor's index cannot be had.
     :raises SourceError: there is no such version; with those that there are.
     """
-    if not form_of(image.version).fullmatch(asked.version):
+    if len(asked.version) > LONGEST or not form_of(image.version).fullmatch(asked.version):
         raise SourceError(
             f"{asked.version} is no version of {image.os} as {image.site} numbers it",
             target="properties.source.version",
-            hint=f"write latest, or a version like {_example(image)}",
+            hint=f"write latest, or a version like {_example(image)}; or bring a disk: "
+            f"vmwright sources add {asked} DISK",
         )
     builds: list[VendorBuild] = []
     for address in filter(None, (image.index, image.older)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from vmwright.regions import api_name
@@ -63,7 +64,9 @@ def _envelope(template: Checked, version: str) -> Iterator[Problem]:
     location = api_name(template.text("location"))
     if template.known("location") and location not in regions:
         message = f"`{template.text('location')}` is no region of Image Builder under {version}."
-        yield Rule.REGION_UNKNOWN.at(template.at("location"), message, hint=f"one of {', '.join(regions)}")
+        near = difflib.get_close_matches(location, regions, n=1)
+        hint = "".join(f"did you mean {name}? " for name in near) + f"one of {', '.join(regions)}"
+        yield Rule.REGION_UNKNOWN.at(template.at("location"), message, hint=hint)
 
 
 def _identity(template: Checked, version: str) -> Iterator[Problem]:

@@ -38,6 +38,15 @@ def check_distribute(properties: Checked, version: str) -> Iterator[Problem]:
             one.at("imageId"), f"This overwrites the image that {first.place.path} writes."
         ),
     )
+    yield from _repeated(
+        distributors,
+        lambda one: one.text("galleryImageId").casefold() if _is_explicit(one) else "",
+        lambda one, first: Rule.DISTRIBUTE_TARGET.at(
+            one.at("galleryImageId"),
+            f"{first.place.path} makes this version; then it is there, and this distributor fails.",
+            hint="a version of its own, or replicate the first one to more regions",
+        ),
+    )
     source = properties.part("source")
     source_id = source.text("imageVersionId") if source else ""
     for distributor in distributors:
@@ -67,8 +76,12 @@ def _definition(gallery_id: str) -> str:
     return gallery_id.casefold().partition("/versions/")[0]
 
 
+def _is_explicit(distributor: Checked) -> bool:
+    return "/versions/" in distributor.text("galleryImageId").casefold()
+
+
 def _version(distributor: Checked, version: str) -> Iterator[Problem]:
-    explicit = "/versions/" in distributor.text("galleryImageId").casefold()
+    explicit = _is_explicit(distributor)
     if explicit and not reaches(version, "2020-02-14"):
         message = f"A version of one's own came with 2020-02-14; {version} has not got it."
         yield Rule.DISTRIBUTE_VERSION.at(

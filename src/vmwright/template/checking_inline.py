@@ -63,8 +63,10 @@ def _shell_line(line: str, place: Place) -> Iterator[Problem]:
             message = f"`{found['tool']} {verb}` asks for a yes, and nobody is there to give it."
             yield Rule.INLINE_WAITS.at(place, message, hint=f"add -y to {found['tool']}")
     if REBOOTS.search(line):
-        message = "The line restarts the guest: the connection breaks, and with it the step."
-        hint = "Image Builder has no restart for Linux; let the image take its first boot for it"
+        message = (
+            "The line restarts the guest: Azure has no restart for Linux, and the step mostly fails there."
+        )
+        hint = "a build here waits for the guest; where Azure builds, leave the restart to the first boot"
         yield Rule.INLINE_REBOOT.at(place, message, hint=hint)
     if DEPROVISIONS.search(line) and "DeprovisioningScript" not in line:
         message = "The build deprovisions the guest itself after the last step."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from typing import TYPE_CHECKING
 
 from vmwright.template.catalogue import Rule
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from vmwright.template.deployment import Deployment, Resource, Scope
+    from vmwright.template.deployment.values import Value
     from vmwright.template.parameter_file import ParameterFile
     from vmwright.template.problems import Problem
 
@@ -109,31 +109,40 @@ def _fitted(reading: Reading, resource: Resource, secrets: tuple[str, ...]) -> R
     errors = [one for one in problems if one.is_error and not one.is_unsupported]
     template = None if errors else reading.template
     if template is not None and secrets:
-        shown = json.loads(_hidden(json.dumps(template.document), secrets))
+        shown = {_hide(key, secrets): _hidden(held, secrets) for key, held in template.document.items()}
         template = dataclasses.replace(template, document=shown)
     return Reading(template, problems, id=resource.id, needs=resource.needs)
 
 
-def _hidden(text: str, secrets: tuple[str, ...]) -> str:
+def _hide(text: str, secrets: tuple[str, ...]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(json.dumps(secret)[1:-1], REDACTED)
+        text = text.replace(secret, REDACTED)
     return text
 
 
-def _redacted(problem: Problem, secrets: tuple[str, ...]) -> Problem:
-    def hide(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, REDACTED)
-        return text
+def _hidden(value: Value, secrets: tuple[str, ...]) -> Value:
+    """Return JSON without secrets: piece by piece, for a secret may be ``1`` or ``"``."""
+    match value:
+        case str():
+            return _hide(value, secrets)
+        case dict():
+            return {_hide(key, secrets): _hidden(held, secrets) for key, held in value.items()}
+        case list():
+            return [_hidden(held, secrets) for held in value]
+        case int() if not isinstance(value, bool) and str(value) in secrets:
+            return REDACTED
+    return value
 
+
+def _redacted(problem: Problem, secrets: tuple[str, ...]) -> Problem:
     if not secrets:
         return problem
     return dataclasses.replace(
         problem,
-        message=hide(problem.message),
-        hint=hide(problem.hint),
-        path=hide(problem.path),
-        azure_message=hide(problem.azure_message),
+        message=_hide(problem.message, secrets),
+        hint=_hide(problem.hint, secrets),
+        path=_hide(problem.path, secrets),
+        azure_message=_hide(problem.azure_message, secrets),
     )
 
 

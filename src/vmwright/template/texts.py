@@ -86,7 +86,7 @@ class TextReader:
             message = "The address is plain http: anybody on the way can change what comes."
             self._problems.append(Rule.URI_HTTP.at(place, message, hint="https, or a sha256Checksum"))
         elif scheme == "file":
-            message = "A file of this machine: the command line reads it, Azure and the service do not."
+            message = "A file of this machine: the command line reads it, Azure does not."
             self._problems.append(Rule.URI_FILE.at(place, message))
         elif scheme != "https":
             message = f"`{scheme}:` is not fetched."

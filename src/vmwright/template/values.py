@@ -133,6 +133,8 @@ class ValueReader:
             items = node.items
         else:
             items = (node,)
+        if any(item.place.path in self._open_paths for item in items):
+            return None
         values = []
         for item in items:
             value = item.value if isinstance(item, Scalar) else None

@@ -129,6 +129,17 @@ async def test_a_file_of_somebody_else_is_left_alone(home: Path, artifact: Artif
     assert path.read_text() == "theirs"
 
 
+async def test_a_link_that_leads_nowhere_is_somebody_elses_too(
+    home: Path, artifact: Artifact, ledger: Ledger
+) -> None:
+    stores = RegionStores(Settings(home=home))
+    path = stores.path("westus", VERSION, "qcow2")
+    path.parent.mkdir(parents=True)
+    path.symlink_to("gone")
+    with pytest.raises(DistributeError, match="none of this library's"):
+        await stores.place(artifact, path, region="westus", ledger=ledger)
+
+
 async def test_a_store_that_cannot_be_written_names_its_region_and_folder(
     home: Path, tmp_path: Path, artifact: Artifact, ledger: Ledger
 ) -> None:

@@ -40,9 +40,11 @@ from vmwright.template.model import (
     Template,
     Versioning,
     VersioningScheme,
+    VmProfile,
 )
 
 # as it is before the machine's fixture puts a ready source in its place
+DEBIAN = PlatformImage(publisher="Debian", offer="debian-12", sku="12", version="latest")
 FIND_SOURCE = inputs.find_source
 GROUP = "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute"
 DEFINITION = f"{GROUP}/galleries/gal/images/web"
@@ -139,6 +141,32 @@ async def test_a_build_makes_the_gallery_that_is_missing_and_a_version_in_it(
     await bench.build(shared_image())
     assert len(notes(recorder, "There is no ")) == 2
     assert bench.versions.get("gal/web").id.version == "1.0.1"
+
+
+@pytest.mark.parametrize(("disk_gb", "size"), [(0, 4 << 20), (1, 1 << 30)])
+@pytest.mark.parametrize("generation", Generation)
+async def test_every_distributor_has_the_sources_generation_and_the_size_asked_for(
+    bench: Bench,
+    base: BaseDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    generation: Generation,
+    disk_gb: int,
+    size: int,
+) -> None:
+    async def of_generation(_: Build) -> BaseDisk:
+        return replace(base, facts=replace(base.facts, generation=generation))
+
+    monkeypatch.setattr(inputs, "find_source", of_generation)
+    request = bench.request(managed_image(), shared_image())
+    profile = VmProfile(os_disk_size_gb=disk_gb)
+    result = await bench.run(replace(request, template=replace(request.template, vm_profile=profile)))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
+    (version,), (image,) = bench.versions.list(), bench.managed.list()
+    definition = bench.galleries.get_definition(version.id)
+    assert {one.generation for one in (version.facts, image.facts, definition)} == {generation}
+    assert version.facts.size_bytes == image.facts.size_bytes == size
+    disk = await qemu_img.info(bench.artifacts.get(image.digest).path)
+    assert disk.virtual_size == size
 
 
 async def test_an_image_is_converted_once_for_all_its_distributors(
@@ -296,14 +324,18 @@ async def test_a_template_elsewhere_is_told_where_its_source_is(
 
 async def test_what_can_be_refused_is_refused_before_anything_starts(bench: Bench) -> None:
     async def refusal(*distribute: Distributor, **asked: Any) -> UnsupportedError:
-        request = bench.request(*distribute, **asked)
+        request = bench.request(*distribute, **{"source": DEBIAN, **asked})
         with pytest.raises(UnsupportedError) as caught:
             await check_request(request, bench.settings, bench.database)
         return caught.value
 
+    misspelt = PlatformImage(publisher="Debian", offer="debian-12", sku="12x", version="latest")
+    assert "did you mean Debian:debian-12:12" in ((await refusal(shared_image(), source=misspelt)).hint or "")
     await bench.build(shared_image())
     assert "exists already" in (await refusal(shared_image(version="1.0.0"))).message
-    await check_request(bench.request(shared_image(version="1.0.1")), bench.settings, bench.database)
+    await check_request(
+        bench.request(shared_image(version="1.0.1"), source=DEBIAN), bench.settings, bench.database
+    )
     (bench.settings.home / "regions" / "uksouth").write_text("no folder")
     refused = await refusal(shared_image("UK South"))
     assert "region uksouth" in refused.message

@@ -140,6 +140,7 @@ async def test_the_log_has_the_services_lines(bench: Bench, machine: ScriptedMac
     assert all(line.startswith(("OUT", "ERR 2")) for line in lines)
     assert "OUT     azure-arm: to stdout" in lines
     assert "OUT ==> azure-arm: to stderr" in lines
+    assert "OUT ==> azure-arm: Step 1 of 1: step1 (Shell)" in lines
     telemetry = [line.partition("(telemetry) ")[2] for line in lines if "(telemetry)" in line]
     assert telemetry == ["Starting provisioner shell", "ending shell", "Finalizing."]
     assert lines[-1] == "OUT ==> Builds finished but no artifacts were created."
@@ -284,6 +285,20 @@ async def test_a_deprovisioning_script_that_fails_fails_the_build(
     result = await bench.build()
     assert result.error is not None
     assert "The deprovisioning script failed with exit code 4:\nwaagent: broken" in result.error.message
+
+
+async def test_the_default_deprovisioning_commands_are_run_as_root_and_stand_in_the_log(
+    bench: Bench, machine: ScriptedMachine
+) -> None:
+    result = await bench.build(shell(1))
+    log = result.log.read_text()
+    assert "    azure-arm: WAAGENT=/usr/sbin/waagent\n" in log
+    assert "    azure-arm: $WAAGENT -force -deprovision+user && export HISTSIZE=0 && sync\n" in log
+    run_at_the_end = [
+        said for said in machine.transport.said if said.startswith(f"# cd /\n{generalize.SCRIPT} ")
+    ]
+    assert len(run_at_the_end) == 1
+    assert machine.transport.files[generalize.SCRIPT] == generalize.DEFAULT
 
 
 async def test_an_image_without_an_agent_gets_the_equivalent_and_a_warning(

@@ -83,6 +83,7 @@ async def test_an_image_that_is_not_valid_is_not_distributed(
     assert isinstance(result.error, StepError)
     assert result.error.message.startswith("Step 2 of 2 'check' (Shell) failed")
     assert result.error.target == CHECK.path
+    assert result.log.name == "validation.log"
     assert result.outcome is Outcome.FAILED
     assert files(tmp_path) == []
     assert find_run(database, result.id).run_state is RunState.FAILED

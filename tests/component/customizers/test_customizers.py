@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripted import Recorder, ScriptedTransport, ended
+from vmwright.customizers.customizer import OutputLines
 from vmwright.customizers.kinds import ReadyStep, fetch_step, run_step
 from vmwright.errors import MachineError, UnsupportedError
 from vmwright.events import Events, Level, Notice, Output, Progress, Stream
@@ -83,6 +84,16 @@ async def test_a_progress_bar_leaves_its_last_state(
     transport.answers[r"script_\d+\.sh$"] = ended(0, b"10%\r50%\r100%\r\nnext\r\n")
     await run_step(ready, guest, events)
     assert [event.line for event in recorder.of(Output)] == ["100%", "next"]
+
+
+def test_a_line_without_an_end_is_not_kept_whole(recorder: Recorder, events: Events) -> None:
+    lines = OutputLines(events)
+    for _ in range(100):
+        lines(Stream.STDOUT, b"x" * 10_000)
+    lines.flush()
+    said = [event.line for event in recorder.of(Output)]
+    assert "".join(said) == "x" * 1_000_000
+    assert max(map(len, said)) < 100_000
 
 
 async def test_a_script_that_cannot_be_executed_is_explained(

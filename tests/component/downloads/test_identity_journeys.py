@@ -64,3 +64,24 @@ async def test_a_mirror_gets_no_credential(server: Any, fetch: Fetch) -> None:
     mirrors = {server.url("/corpscripts/"): server.url("/corpscripts/mirror/", host="localhost")}
     assert await fetch("/corpscripts/c/x", mirrors=mirrors) == b"ok"
     assert [asked.path for asked in server.asked] == ["/corpscripts/mirror/c/x"]
+
+
+@pytest.mark.parametrize("account", ["corpscripts", "public"], ids=["no-identity", "no-account"])
+async def test_a_public_blob_is_fetched_without_a_credential(
+    server: Any, tmp_path: Path, said: list[Event], account: str
+) -> None:
+    """Of a template without identity, and of an account that the identity is not configured for."""
+    identities = ("any",) if account == "public" else ()
+    held = {"endpoint": server.url("/corpscripts"), "sas": f"sig={SIGNATURE}"}
+    settings = {"home": tmp_path, "identities": {"*": {"storage": {"corpscripts": held}}}}
+    downloader = Downloader(Settings.model_validate(settings), Events(said.append), identities=identities)
+    server.answers = [OK]
+    await downloader.fetch(
+        server.url(f"/{account}/c/x"),
+        tmp_path / "got",
+        sha256=None,
+        what="the script",
+        origin=Origin.SERVICE,
+    )
+    assert [asked.path for asked in server.asked] == [f"/{account}/c/x"]
+    assert "authorization" not in server.asked[0].headers

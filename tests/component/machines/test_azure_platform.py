@@ -112,6 +112,7 @@ async def test_the_instance_is_given_whole_and_by_its_parts(guest: Guest) -> Non
         ("/metadata/instance?api-version=latest", HEADERS, 400, "api-version is invalid"),
         (f"/metadata/instance/compute/nothing?{VERSION}", HEADERS, 404, "Not found"),
         (f"/metadata/instance/network/interface/1?{VERSION}", HEADERS, 404, "Not found"),
+        (f"/metadata/instance/network/interface/{'9' * 5000}?{VERSION}", HEADERS, 404, "Not found"),
         (f"/metadata/instance/compute/name?{VERSION}", HEADERS, 400, "format=text"),
         ("/metadata/attested/document?api-version=2020-09-01", HEADERS, 404, "Not found"),
         ("/<script>", HEADERS, 404, "Not found"),
@@ -175,7 +176,10 @@ async def test_a_guest_puts_only_a_resource_on_a_command_line(resource: str) -> 
         assert (answer.status_code, answer.json()["error_description"]) == (400, "Invalid resource")
 
 
-@pytest.mark.parametrize("command", [("false",), ("no-such-program",), ("true",), ("echo", '{"a": 1}')])
+@pytest.mark.parametrize(
+    "command",
+    [("false",), ("no-such-program",), ("true",), ("echo", '{"a": 1}'), ("echo", '{"a":' + "[" * 100_000)],
+)
 async def test_a_command_that_fails_is_told_to_the_user_and_not_to_the_guest(
     command: tuple[str, ...],
 ) -> None:

@@ -106,6 +106,20 @@ async def test_vmwright_answers_in_it_and_nowhere_else(tmp_path: Path) -> None:
                 here.bind((WIRESERVER, port))
 
 
+async def test_the_metadata_of_a_cloud_that_this_host_is_in_is_out_of_reach(tmp_path: Path) -> None:
+    async with made(tmp_path, Forward(0, 22)) as (_, namespace):
+        for address in (METADATA, WIRESERVER, "100.100.100.200"):
+            assert await visit(address, 80, enter=namespace.enter) == "ConnectionRefusedError"
+
+
+async def test_the_name_server_of_azure_is_asked_by_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmwright.machines.vm_network.nameservers", lambda: (WIRESERVER,))
+    async with made(tmp_path, Forward(0, 22)) as (network, _):
+        assert network.servers == ("169.254.1.1",)
+
+
 async def test_it_reaches_the_network_but_not_the_hosts_loopback(tmp_path: Path) -> None:
     async with made(tmp_path, Forward(0, 22)) as (_, namespace):
         address = the_hosts_address()

@@ -109,6 +109,9 @@ async def test_an_unknown_image_says_how_to_add_it(context: SourceContext, raw_d
     assert caught.value.target == "properties.source"
     assert f"did you mean {UBUNTU} or" in str(caught.value.hint)
     assert "vmwright sources add Canonical:UbuntuServer:18.04-LTE DISK" in str(caught.value.hint)
+    with pytest.raises(SourceError) as caught:
+        await platform_image.resolve(platform("Canonical:UbuntuServer:18.04-LTE:18.04.1"), context)
+    assert "vmwright sources add Canonical:UbuntuServer:18.04-LTE:18.04.1 DISK" in str(caught.value.hint)
     with pytest.raises(SourceError, match=r"but not in version 7\.0"):
         await platform_image.resolve(platform("a:b:c:7.0"), context)
 

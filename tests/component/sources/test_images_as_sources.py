@@ -172,11 +172,12 @@ async def test_without_any_whole_file_it_is_an_error(
 
 
 async def test_a_managed_image_must_be_in_the_templates_region(
-    context: SourceContext, artifact: Artifact
+    context: SourceContext, artifact: Artifact, said: list[Event]
 ) -> None:
     context.images.put(IMAGE, location="West US 2", artifact=artifact, facts=FACTS, tags={})
     disk = await resolve(ManagedImageSource(image_id=IMAGE), context, location="westus2")
     assert disk.path == artifact.path
+    assert [IMAGE in event.message for event in said if isinstance(event, Notice)] == [True]
     with pytest.raises(
         SourceError, match=r"BadManagedImageSource.*is in West US 2, the template in eastus"
     ) as caught:

@@ -68,6 +68,21 @@ async def test_an_index_that_names_nothing_known(sites: Sites, through: Vendors,
     assert "marketplace.toml" in str(caught.value.hint)
 
 
+async def test_an_endless_version_is_refused_at_once(through: Vendors) -> None:
+    endless = f"18.04.{'1' * 100_000}"
+    with pytest.raises(SourceError, match="is no version of Ubuntu"):
+        await resolve(f"{BIONIC}:{endless}", through("http://127.0.0.1:9"))
+
+
+async def test_an_index_with_an_endless_number(sites: Sites, through: Vendors, online: str) -> None:
+    ubuntu(sites)
+    index = next(sites.root.rglob("*released:download.json"))
+    endless = f"release-20990101.{'9' * 5000}/ubuntu-18.04-server-cloudimg-amd64.img"
+    index.write_text(f'{index.read_text()}"/bionic/{endless}"')
+    with pytest.raises(DownloadError):  # there is no such disk
+        await resolve(f"{BIONIC}:latest", through(online))
+
+
 async def test_without_the_vendor_the_newest_that_is_here_is_used(
     sites: Sites, through: Vendors, online: str, said: list[Event]
 ) -> None:
@@ -84,6 +99,10 @@ async def test_without_the_vendor_and_without_a_disk(through: Vendors) -> None:
     with pytest.raises(SourceError, match="its vendor cannot be asked") as caught:
         await resolve(f"{BIONIC}:latest", through("http://127.0.0.1:9"))
     assert f"vmwright sources add {BIONIC} DISK" in str(caught.value.hint)
+    exact = f"{BIONIC}:18.04.202306070"
+    with pytest.raises(SourceError, match="its vendor cannot be asked") as caught:
+        await resolve(exact, through("http://127.0.0.1:9"))
+    assert f"vmwright sources add {exact} DISK" in str(caught.value.hint)
 
 
 async def test_cancelling_a_fetch_leaves_nothing(

@@ -99,7 +99,7 @@ def test_an_unknown_platform_image(vmwright: Vmwright, tmp_path: Path) -> None:
         "version": "latest",
     }
     done = vmwright("build", write_template(tmp_path, source=source), "--out", tmp_path / "out")
-    assert done.code == 1
+    assert done.code == 3
     assert "No disk stands for Debian:debian-12:13:latest" in done.err
     assert "did you mean Debian:debian-13:13 or Debian:debian-12:12" in done.err
     assert "vmwright sources add" in done.err

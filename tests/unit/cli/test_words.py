@@ -6,7 +6,7 @@ import pytest
 
 from vmwright.cli.boot import forward_of
 from vmwright.cli.templates import template_name, values_of
-from vmwright.cli.words import age, duration, size
+from vmwright.cli.words import age, counted, duration, size
 from vmwright.errors import TemplateError
 from vmwright.machines.passt import Forward
 
@@ -17,6 +17,10 @@ from vmwright.machines.passt import Forward
 )
 def test_duration(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_counted() -> None:
+    assert [counted(count, "step") for count in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
 
 
 @pytest.mark.parametrize(

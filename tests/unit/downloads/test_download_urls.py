@@ -44,6 +44,14 @@ def test_a_prefix_without_a_slash_is_no_prefix_of_another_host() -> None:
     assert where("https://host.evil/x", {"https://host": "https://mirror"}) == "https://host.evil/x"
 
 
+def test_a_path_is_no_part_of_a_mirrors_name() -> None:
+    mirrors = {"https://h/": "https://mirror", "https://f/": "file:///srv/mirror"}
+    assert where("https://h/@evil/x", mirrors) == "https://mirror/@evil/x"
+    assert where("https://h/.evil/x", mirrors) == "https://mirror/.evil/x"
+    location = urls.locate("https://f/.ssh/id", mirrors=mirrors, origin=Origin.SERVICE)
+    assert str(location.file) == "/srv/mirror/.ssh/id"
+
+
 def test_case_port_and_user_do_not_hide_a_url_from_its_mirror() -> None:
     assert where("HTTPS://me:pw@Example.COM:443/A", {"https://example.com/": "https://m/"}) == "https://m/A"
 
@@ -97,4 +105,6 @@ def test_retry_after() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert retry_after("Wed, 21 Oct 2215 07:28:00 GMT") == 120
     assert retry_after("soon") is None
+    assert retry_after("\u00b2") is None
+    assert retry_after("Mon, 01 Jan 99999999999999999999 00:00:00 GMT") is None
     assert retry_after("") is None

@@ -119,6 +119,7 @@ def test_a_health_report_is_ready_a_failure_or_neither() -> None:
         b"",
         b"\xff\xfe<State>",
         b"<State><State>Ready</State>" * 9,
+        b"<State>&#" + b"9" * 10_000 + b";</State>",
         b"<!DOCTYPE a [<!ENTITY b 'Ready'>]><State>&b;",
     ],
 )

@@ -57,7 +57,7 @@ def test_every_name_that_templates_and_documents_use_is_known() -> None:
         else:
             with pytest.raises(UnsupportedError) as caught:
                 known.refuse_missing(name)
-            assert f"vmwright sources add {name.family} DISK" in str(caught.value.hint)
+            assert f"vmwright sources add {name.to_add} DISK" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vmwright.artifacts.facts import ImageFacts
@@ -15,6 +17,7 @@ from vmwright.template.model import (
     PowerShell,
     Shell,
     Template,
+    Validate,
     VmProfile,
     WindowsRestart,
 )
@@ -61,6 +64,17 @@ def test_every_misfit_is_told_at_once() -> None:
     ]
     with pytest.raises(TemplateError, match=r"customize\[0\]: UnsupportedCustomizerType: Shell"):
         check_against(template(SHELL), WINDOWS)
+
+
+def test_a_validation_has_to_run_on_the_source_too() -> None:
+    check = replace(SHELL, path="properties.validate.inVMValidations[0]")
+    with_check = replace(template(POWERSHELL), validate=Validate(in_vm_validations=(check, FILE)))
+    with pytest.raises(TemplateError) as caught:
+        check_against(with_check, WINDOWS)
+    assert (
+        caught.value.message
+        == f"{check.path}: UnsupportedValidatorType: Shell does not run on a Windows source"
+    )
 
 
 def test_versions_are_ordered_by_number() -> None:

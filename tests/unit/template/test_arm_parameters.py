@@ -158,6 +158,27 @@ def test_a_parameter_file_that_is_none(file: Any, rule: Rule) -> None:
     assert "p0.json" in message
 
 
+@pytest.mark.parametrize("for_build", [False, True])
+def test_a_value_in_a_key_vault_is_not_missed_where_it_is_given_otherwise(*, for_build: bool) -> None:
+    data = text_of(image("[parameters('name')]"), parameters={"name": {"type": "securestring"}})
+    vault = {"parameters": {"name": {"reference": {"secretName": "s"}}}}
+    assert codes(read(data, vault, for_build=for_build)) == {Rule.KEY_VAULT.code}
+    assert codes(read(data, vault, for_build=for_build, name="x")) == set()
+    assert codes(read(data, vault, {"name": "x"}, for_build=for_build)) == set()
+
+
+def test_a_secret_is_not_asked_for_on_the_command_line() -> None:
+    declared = {"name": {"type": "secureString"}, "size": {"type": "string"}}
+    problems = read(
+        text_of(image("[concat(parameters('name'), parameters('size'))]"), parameters=declared)
+    ).problems
+    hints = {one.path: one.hint for one in problems if one.code == Rule.PARAMETER_OPEN.code}
+    assert hints == {
+        "parameters.name": "--parameters FILE",
+        "parameters.size": "--set size=VALUE, or --parameters FILE",
+    }
+
+
 def test_a_parameter_file_beside_a_plain_template() -> None:
     plain = json.dumps({key: value for key, value in image().items() if key != "dependsOn"}).encode()
     assert codes(read(plain, {})) == {Rule.PARAMETER_FILE.code}
@@ -197,6 +218,14 @@ def test_secrets_are_given_to_the_caller_and_shown_nowhere() -> None:
     assert "hunter2" in str(template.customize)
     refused = read(data, key="very-secret-and-far-too-long", more="{}")
     assert "very-secret" not in said(refused, Rule.PARAMETER_VALUE)
+
+
+def test_a_secret_of_one_character_leaves_a_document() -> None:
+    web = image(tags={"size": "5", 'a"b': "is 5"}, properties={"buildTimeoutInMinutes": 60})
+    data = text_of(web, parameters={"more": {"type": "secureObject"}})
+    document = built(read(data, more='{"size": 5, "minutes": 60, "quote": "\\""}'))[0].document
+    assert document["tags"] == {"size": "******", "a******b": "is ******"}
+    assert document["properties"]["buildTimeoutInMinutes"] == "******"
 
 
 def test_set_of_a_name_that_nothing_uses() -> None:

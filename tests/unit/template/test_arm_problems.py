@@ -151,3 +151,11 @@ def test_an_expression_in_a_plain_template_is_a_text_with_a_warning() -> None:
     (template,) = built(readings)
     assert template.tags == {"a": "[concat('a')]"}
     assert codes(readings) == {Rule.ARM_PLAIN.code}
+
+
+def test_a_loop_of_variables_that_is_incomplete() -> None:
+    loop = {"name": "disks", "count": 2}
+    customize = [{"type": "Shell", "name": "one", "inline": ["[string(variables('disks'))]"]}]
+    web = image(properties={"customize": customize})
+    readings = read(text_of(web, variables={"copy": [loop]}))
+    assert "`disks` has no `count` or no `input`" in said(readings, Rule.ARM_STRUCTURE)

@@ -108,14 +108,18 @@ def file(destination: str, **fields: object) -> Edit:
     return at(STEP, {"type": "File", "sourceUri": URI, "destination": destination, **fields})
 
 
-def gallery(**fields: object) -> Edit:
-    one = {
+def version(**fields: object) -> dict[str, object]:
+    return {
         "type": "SharedImage",
         "runOutputName": "v",
-        "galleryImageId": DEFINITION_ID,
+        "galleryImageId": f"{DEFINITION_ID}/versions/1.0.0",
         "replicationRegions": ["westus"],
+        **fields,
     }
-    return at(f"{OUT}.0", {**one, **fields})
+
+
+def gallery(**fields: object) -> Edit:
+    return at(f"{OUT}.0", version(**{"galleryImageId": DEFINITION_ID, **fields}))
 
 
 def targets(*regions: object) -> Edit:
@@ -219,6 +223,8 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
     (Rule.VALUE_TYPE, at("tags", {"a": 1}), at("tags", {"a": "1"})),
     (Rule.VALUE_TYPE, at(MINUTES, 7.5), at(MINUTES, 7)),
     (Rule.VALUE_TYPE, at(MINUTES, {}), at(MINUTES, 60)),
+    (Rule.VALUE_TYPE, powershell(validExitCodes="none"), powershell(validExitCodes="<exit code>")),
+    (Rule.VALUE_TYPE, powershell(validExitCodes=["none"]), powershell(validExitCodes=[0, "<exit code>"])),
     (Rule.VALUE_LOOSE, shell(inline="echo"), shell(inline=["echo"])),
     (Rule.VALUE_LOOSE, powershell(validExitCodes=["0", 1]), powershell(validExitCodes=[0, 1])),
     (Rule.VALUE_LOOSE, powershell(runElevated="true"), powershell(runElevated=True)),
@@ -477,6 +483,14 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         at(OUT, [image(), image(runOutputName="j", imageId=f"{IMAGE_ID}2")]),
     ),
     (
+        Rule.DISTRIBUTE_TARGET,
+        at(OUT, [version(), version(runOutputName="w", galleryImageId=VERSION_ID.upper())]),
+        at(
+            OUT,
+            [version(galleryImageId=DEFINITION_ID), version(runOutputName="w", galleryImageId=DEFINITION_ID)],
+        ),
+    ),
+    (
         Rule.DISTRIBUTE_REGION,
         gallery(replicationRegions=["westus", "West US"]),
         gallery(replicationRegions=["westus", "westus2"]),
@@ -563,6 +577,11 @@ CASES: list[tuple[Rule, Edit | bytes, Edit | bytes]] = [
         both(NEWEST, targets(TARGET), NEWEST, at(f"{OUT}.0.replicationMode", "Full")),
     ),
     (
+        Rule.NO_EFFECT,
+        both(OLD, at("properties.build", {"anything": 1})),
+        both(OLD, at("properties.build", {})),
+    ),
+    (
         Rule.DISTRIBUTE_VERSION,
         both(OLD, gallery(galleryImageId=VERSION_ID)),
         gallery(galleryImageId=VERSION_ID),
@@ -641,6 +660,13 @@ def test_an_api_version_option_loses_against_the_template_and_says_so() -> None:
     assert [one.code for one in problems(NOTHING, api_version="2021-10-01")] == [code]
     assert problems(NOTHING, api_version="2020-02-14") == ()
     assert problems(at("apiVersion", DROP), api_version="2020-02-14") == ()
+
+
+def test_an_unknown_region_says_what_was_meant() -> None:
+    (problem,) = (
+        one for one in problems(at("location", "West US 22")) if one.code == Rule.REGION_UNKNOWN.code
+    )
+    assert problem.hint.startswith("did you mean westus2? one of ")
 
 
 def test_a_set_of_an_unknown_name_says_what_was_meant() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PORT = 80
 VERSION = re.compile(r"20\d\d-\d\d-\d\d")
+INDEX = re.compile(r"[0-9]{1,4}")
 
 NO_HEADER = "Bad request. Required metadata header not specified"
 NO_VERSION = (
@@ -110,7 +111,7 @@ def _descend(value: Value, names: list[str]) -> Value | None:
     for name in names:
         if isinstance(value, dict):
             value = next((held for key, held in value.items() if key.lower() == name.lower()), None)
-        elif isinstance(value, list) and name.isascii() and name.isdecimal() and int(name) < len(value):
+        elif isinstance(value, list) and INDEX.fullmatch(name) and int(name) < len(value):
             value = value[int(name)]
         else:
             return None

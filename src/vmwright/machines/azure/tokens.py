@@ -30,6 +30,7 @@ HOUR = 3600
 RESOURCE = re.compile(r"(https://|api://)?[A-Za-z0-9][A-Za-z0-9._~/:-]{0,254}")
 SELECTORS = ("client_id", "mi_res_id", "msi_res_id", "object_id", "principal_id")
 RESOURCE_PLACE = "{resource}"
+SECONDS = re.compile(r"[0-9]{1,18}")  # since 1970
 
 
 class TokenError(Exception):
@@ -132,13 +133,13 @@ def _read(text: str) -> _Token | None:
         return _Token(text, in_an_hour) if len(text.split()) == 1 else None
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     value = document.get("access_token") or document.get("accessToken")
     expires = str(document.get("expires_on") or "")
     if not isinstance(value, str):
         return None
-    return _Token(value, int(expires) if expires.isdecimal() else in_an_hour)
+    return _Token(value, int(expires) if SECONDS.fullmatch(expires) else in_an_hour)
 
 
 def _invalid(description: str) -> TokenError:

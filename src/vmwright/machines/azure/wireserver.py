@@ -33,6 +33,7 @@ HOST_PLUGIN_PORT = 32526
 HOST_PLUGIN_VERSION = "2015-09-01"
 MOST_DESCRIPTION = 1024
 STATUS_BLOB = "status/blob"
+ENDLESS = re.compile("&#[xX]?[0-9a-fA-F]{9,};?")
 HEADER = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 VERSIONS = """\
@@ -194,5 +195,6 @@ def _documents(instance: Instance) -> dict[str, str]:
 def _element(text: str, name: str) -> str:
     """Return the text of the first element of this name, as one line that a terminal can show."""
     found = re.search(rf"<{name}>([^<]*)</{name}>", text)
-    words = html.unescape(found[1]).split() if found else []
+    # a character's number with thousands of digits is none, and html does not take it
+    words = html.unescape(ENDLESS.sub("?", found[1])).split() if found else []
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(words))[:MOST_DESCRIPTION]

@@ -20,8 +20,10 @@ def configuration() -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest schema, in one transaction."""
+    """Bring the database to the newest schema, in one transaction; another process waits for its end."""
     config = configuration()
-    with engine.begin() as connection:
+    # AUTOCOMMIT: Python's sqlite3 begins no transaction for what changes a schema, so one is begun here
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection, connection.begin():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

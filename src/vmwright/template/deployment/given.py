@@ -33,16 +33,18 @@ def read_given(
     given: dict[str, Given] = {}
     problems: list[Problem] = []
     for file in files:
-        for name, one in _read(file, names, problems, for_build=for_build):
+        for name, one in _read(file, names, problems):
             given[name.casefold()] = one
     for name, text in values.items():
         if name.casefold() in names:
             given[name.casefold()] = Given(text, f"--set {name}", is_text=True)
+    in_vaults = ((names[key], one.origin) for key, one in given.items() if one.is_open)
+    problems += [_in_key_vault(name, origin, for_build=for_build) for name, origin in in_vaults]
     return given, problems
 
 
 def _read(
-    file: ParameterFile, names: Mapping[str, str], problems: list[Problem], *, for_build: bool
+    file: ParameterFile, names: Mapping[str, str], problems: list[Problem]
 ) -> Iterator[tuple[str, Given]]:
     tree, found = documents.parse(file.data)
     problems += [_of_file(file, problem) for problem in found]
@@ -62,14 +64,12 @@ def _read(
             if not (is_bare and member.key in {"$schema", "contentVersion"}):
                 problems.append(_unknown(member.key, origin, names))
             continue
-        one = _given(member, origin, problems, is_bare=is_bare, for_build=for_build)
+        one = _given(member, origin, problems, is_bare=is_bare)
         if one is not None:
             yield member.key, one
 
 
-def _given(
-    member: Member, origin: str, problems: list[Problem], *, is_bare: bool, for_build: bool
-) -> Given | None:
+def _given(member: Member, origin: str, problems: list[Problem], *, is_bare: bool) -> Given | None:
     node = member.value
     keys = {one.key for one in node.members} if isinstance(node, Object) else set()
     is_wrapped = bool(keys) and keys <= WRAPPED and keys != {"metadata"}
@@ -77,16 +77,19 @@ def _given(
         value = node.get("value")
         if value is not None:
             return Given(value_of(value), origin)
-        message = f"{origin}: the value of `{member.key}` is in a Key Vault, which is not asked."
-        hint = f"--set {member.key}=VALUE"
-        severity = Severity.ERROR if for_build else Severity.NOTE
-        problems.append(Rule.KEY_VAULT.at(None, message, hint=hint, severity=severity))
         return Given(None, origin, is_open=True)
     if is_bare:
         return Given(value_of(node), origin)
     message = f"{origin}: the parameter `{member.key}` has no `value`."
     problems.append(Rule.PARAMETER_FILE.at(None, message, hint=f'"{member.key}": {{ "value": ... }}'))
     return None
+
+
+def _in_key_vault(name: str, origin: str, *, for_build: bool) -> Problem:
+    message = f"{origin}: the value of `{name}` is in a Key Vault, which is not asked."
+    hint = f'"{name}": {{ "value": ... }} in one more file, given by --parameters after this one'
+    severity = Severity.ERROR if for_build else Severity.NOTE
+    return Rule.KEY_VAULT.at(None, message, hint=hint, severity=severity)
 
 
 def _of_file(file: ParameterFile, problem: Problem) -> Problem:

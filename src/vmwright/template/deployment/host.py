@@ -95,8 +95,10 @@ class LocalHost:
 
     def reference(self, resource_id: str, *, full: bool) -> Value:
         """Know nothing of resources that are not in the template."""
-        shown = "resource" if full else "properties of the resource"
-        raise runtime(f"reference(): the {shown} `{resource_id}` is not in this template")
+        asked = "" if full else "the properties of "
+        raise runtime(
+            f"reference() asks for {asked}the resource `{resource_id}`, which is not in this template"
+        )
 
     def listing(self, function: str, arguments: Sequence[Value]) -> Value:
         """Know no keys and no SAS."""

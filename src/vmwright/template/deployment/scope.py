@@ -121,7 +121,13 @@ class TemplateScope:
 
     def _variable_value(self, variable: _Variable, site: Site) -> Value:
         value = Trees(self.report.fault).value(variable.node, site)
-        return value[variable.name] if variable.is_loop and isinstance(value, dict) else value
+        if not variable.is_loop:
+            return value
+        if not isinstance(value, dict) or variable.name not in value:
+            message = f"The loop `{variable.name[:80]}` has no `count` or no `input`."
+            self.report.fault(variable.node.place, FaultError(message, rule=Rule.ARM_STRUCTURE))
+            raise OpenValueError
+        return value[variable.name]
 
     def _once(self, kind: str, name: str, evaluate: Callable[[], Value]) -> Value:
         key = (kind, name.casefold())
@@ -181,7 +187,9 @@ class TemplateScope:
 
     def _no_value(self, parameter: Parameter, reason: str) -> OpenValueError:
         message = f"The parameter `{parameter.name}` has no value{f': {reason}' if reason else '.'}"
-        hint = f"--set {parameter.name}=VALUE, or --parameters FILE"
+        ways = (f"--set {parameter.name}=VALUE", "--parameters FILE")
+        # a secret does not belong on a command line, which others can read
+        hint = ways[1] if parameter.secure else ", or ".join(ways)
         self.report.missing(Rule.PARAMETER_OPEN, parameter.place, message, hint=hint)
         return OpenValueError()
 
