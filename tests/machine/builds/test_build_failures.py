@@ -149,11 +149,20 @@ def test_an_output_that_cannot_be_written(vmwright: Vmwright, tmp_path: Path) ->
 
 
 def test_what_is_not_built_yet_is_refused_by_its_path(vmwright: Vmwright, tmp_path: Path) -> None:
+    template = write_template(tmp_path, shell("true"), errorHandling={"onCustomizerError": "abort"})
+    template.write_text(template.read_text().replace("2020-02-14", "2023-07-01"))
+    done = vmwright("build", template)
+    assert done.code == 3
+    assert "error[unsupported/property] properties.errorHandling" in done.err
+
+
+def test_a_template_for_windows_is_refused_in_one_line(vmwright: Vmwright, tmp_path: Path) -> None:
     steps = ({"type": "PowerShell", "name": "ps", "inline": ["dir"]}, {"type": "WindowsRestart", "name": "r"})
     done = vmwright("build", write_template(tmp_path, *steps))
     assert done.code == 3
-    assert "properties.customize[0]" in done.err
-    assert "properties.customize[1]" in done.err
+    (line,) = (line for line in done.err.splitlines() if "error[" in line)
+    assert "unsupported/windows" in line
+    assert "PowerShell, WindowsRestart" in line
 
 
 def test_a_template_with_two_errors_says_both(vmwright: Vmwright, tmp_path: Path) -> None:
