@@ -35,7 +35,7 @@ async def _attempt(work: Awaitable[RunOutput], name: str, kind: str, destination
     try:
         output = await work
     except (VmwrightError, OSError) as error:
-        output = RunOutput(name=name, kind=kind, error=str(error))
+        output = RunOutput(name=name, kind=kind, error=destinations.events.redact(str(error)))
     destinations.events.say(
         Distributed(
             run_output=output.name,
