@@ -6,14 +6,13 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds.messages import step_failed
 from vmwright.builds.preflight import check_destinations
 from vmwright.builds.syntax import warn_of_syntax_errors
 from vmwright.customizers.kinds import ReadyStep, fetch_step
 from vmwright.downloads import Downloader, Origin
 from vmwright.errors import DownloadError
-from vmwright.images import ImageLibrary, VersionLibrary
+from vmwright.images import open_images
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.checking import check_against
 from vmwright.sources.context import SourceContext
@@ -38,13 +37,13 @@ def source_context(
     settings: Settings, database: Database, *, events: Events, ledger: Ledger
 ) -> SourceContext:
     """Return what the sources work with, for a build or a command."""
-    artifacts = ArtifactStore(settings.home, database)
+    images = open_images(settings, database)
     return SourceContext(
         settings=settings,
-        catalogue=Catalogue(database, artifacts),
-        artifacts=artifacts,
-        images=ImageLibrary(database, artifacts),
-        versions=VersionLibrary(database, artifacts, RegionStores(settings)),
+        catalogue=Catalogue(database, images.artifacts),
+        artifacts=images.artifacts,
+        images=images.managed,
+        versions=images.versions,
         downloader=Downloader(settings, events),
         events=events,
         ledger=ledger,

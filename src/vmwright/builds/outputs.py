@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds.records import RunSubState
 from vmwright.distributors.distributor import Destinations, RunOutput
 from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
-from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary
+from vmwright.images import open_images
 from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ async def distribute_all(build: Build, image: FinishedImage) -> tuple[RunOutput,
     What failed carries its error and undoes nothing of the rest.
     """
     build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
-    artifacts = ArtifactStore(build.settings.home, build.database)
-    stored = StoredImage(image, artifacts, build.events)
+    images = open_images(build.settings, build.database)
+    stored = StoredImage(image, images.artifacts, build.events)
     destinations = Destinations(
         stored=stored,
-        library=ImageLibrary(build.database, artifacts),
-        galleries=GalleryLibrary(build.database),
-        versions=VersionLibrary(build.database, artifacts, RegionStores(build.settings)),
+        library=images.managed,
+        galleries=images.galleries,
+        versions=images.versions,
         location=build.template.location,
         api_version=build.template.api_version,
         makes_galleries=build.request.makes_galleries,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.artifacts.publish import check_writable
 from vmwright.builds.hosting import choose_machine
 from vmwright.builds.networks import check_network, network_for
 from vmwright.errors import DistributeError, UnsupportedError, VmwrightError
-from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary, ids, numbers
+from vmwright.images import GalleryLibrary, ids, numbers, open_images
 from vmwright.regions import api_name
 from vmwright.sources import marketplace, platform_image
 from vmwright.sources.catalogue import Catalogue
@@ -18,6 +17,7 @@ from vmwright.template.model import ManagedImage, OsType, PlatformImage, SharedI
 
 if TYPE_CHECKING:
     from vmwright.builds.build import BuildRequest
+    from vmwright.images import Images
     from vmwright.settings import Settings
     from vmwright.sources.base_disk import BaseDisk
     from vmwright.state.database import Database
@@ -32,45 +32,41 @@ async def check_request(request: BuildRequest, settings: Settings, database: Dat
     # this version builds Linux guests; what the source really is, is only known once it is there
     choice = await choose_machine(request.machine, OsType.LINUX, settings)
     await check_network(network_for(request.template.vm_profile.vnet_config, settings), choice.kind)
-    library = ImageLibrary(database, ArtifactStore(settings.home, database))
+    images = open_images(settings, database)
     try:
-        _check_source(request.template.source, settings, database)
+        _check_source(request.template.source, Catalogue(database, images.artifacts), settings)
         check_writable(request.out or settings.home)
         for distributor in request.template.distribute:
             match distributor:
                 case ManagedImage():
-                    library.check_location(distributor.image_id, distributor.location)
+                    images.managed.check_location(distributor.image_id, distributor.location)
                 case SharedImage():
-                    _check_gallery(distributor, request, settings, database)
+                    _check_gallery(distributor, request, images)
     except VmwrightError as error:
         raise UnsupportedError(error.message, target=error.target, hint=error.hint) from None
 
 
-def _check_source(source: Source, settings: Settings, database: Database) -> None:
+def _check_source(source: Source, catalogue: Catalogue, settings: Settings) -> None:
     """Check that a marketplace name is known, and none of those without a free image.
 
     :raises VmwrightError: it is not; the hint says what may have been meant, or what to add.
     """
     if isinstance(source, PlatformImage):
         urn = Urn(source.publisher, source.offer, source.sku, source.version)
-        catalogue = Catalogue(database, ArtifactStore(settings.home, database))
         platform_image.refuse_unknown(urn, catalogue, marketplace.load(settings.home))
 
 
-def _check_gallery(
-    distributor: SharedImage, request: BuildRequest, settings: Settings, database: Database
-) -> None:
+def _check_gallery(distributor: SharedImage, request: BuildRequest, images: Images) -> None:
     """Check that the version is new and that the stores of its regions can be written."""
     wanted = ids.parse_definition(distributor.gallery_image_id)
-    galleries, stores = GalleryLibrary(database), RegionStores(settings)
     if not request.makes_galleries:
-        galleries.get_definition(wanted)
+        images.galleries.get_definition(wanted)
     if wanted.version:
-        VersionLibrary(database, ArtifactStore(settings.home, database), stores).check_new(wanted)
-    definition = galleries.find_definition(wanted)
+        images.versions.check_new(wanted)
+    definition = images.galleries.find_definition(wanted)
     home = definition.location if definition else request.template.location
     for region in dict.fromkeys(map(api_name, (*(one.name for one in distributor.target_regions), home))):
-        stores.check(region)
+        images.stores.check(region)
 
 
 def check_destinations(template: Template, base: BaseDisk, database: Database) -> None:

@@ -7,11 +7,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds.records import end_interrupted
 from vmwright.disks import attach, mounts
 from vmwright.errors import VmwrightError
-from vmwright.images import VersionLibrary
+from vmwright.images import open_images
 from vmwright.machines.nspawn import remove_container
 from vmwright.process import kill_marked
 from vmwright.state.resources import Ledger, Resource, ResourceKind, abandoned
@@ -43,9 +42,8 @@ async def reap(database: Database, events: Events, *, settings: Settings) -> Non
 
 
 def _remove_unfinished_versions(database: Database, events: Events, settings: Settings) -> None:
-    library = VersionLibrary(database, ArtifactStore(settings.home, database), RegionStores(settings))
     try:
-        library.remove_unfinished()
+        open_images(settings, database).versions.remove_unfinished()
     except VmwrightError as error:
         events.warn(f"An unfinished image version could not be removed: {error}")
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore
 from vmwright.builds.guest_environment import azure_environment
 from vmwright.builds.reaper import reap
-from vmwright.cli.images import library
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.disks.inspect import inspect
 from vmwright.disks.qemu_img import DiskFormat, sniff
 from vmwright.errors import TemplateError, UnsupportedError, VmwrightError
+from vmwright.images import open_images
 from vmwright.machines.boot import boot_image
 from vmwright.machines.host import kvm_verdict, reason_against_vm
 from vmwright.machines.machine import Accelerator, MachineSpec
@@ -123,13 +122,14 @@ async def _bootable(image: str, *, settings: Settings, database: Database, work:
     if file.is_file():
         facts = await inspect(file, work=work, ledger=Ledger(database))
         return Bootable(file.absolute(), sniff(file), facts.image)
+    images = open_images(settings, database)
     try:
-        found = library(settings, database).get(image)
+        found = images.get(image)
     except VmwrightError as error:
         raise TemplateError(
             f"{image} is neither a disk file nor an image of this host: {error.message}", hint=error.hint
         ) from error
-    artifact = ArtifactStore(settings.home, database).get(found.digest)
+    artifact = images.artifacts.get(found.digest)
     return Bootable(artifact.path, DiskFormat(artifact.format), found.facts)
 
 

@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import size
 from vmwright.errors import VmwrightError
-from vmwright.images import GalleryLibrary, ImageLibrary, ManagedImageRecord, VersionLibrary
+from vmwright.images import ManagedImageRecord, open_images
+from vmwright.images.images import is_in_gallery
 from vmwright.images.records import VersionRecord
 
 if TYPE_CHECKING:
-    from vmwright.settings import Settings
-    from vmwright.state.database import Database
+    from vmwright.images import Images
 
 Image = ManagedImageRecord | VersionRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The library as commands see it: managed images, galleries with their versions."""
-
-    managed: ImageLibrary
-    galleries: GalleryLibrary
-    versions: VersionLibrary
-
-    def get(self, identity: str) -> Image:
-        """Return the image or version of an id, a name, or a short name ``gallery/definition[/number]``.
-
-        :raises VmwrightError: there is none, or there are several.
-        """
-        if is_in_gallery(identity):
-            return self.versions.get(identity)
-        return self.managed.get(identity)
-
-
-def library(settings: Settings, database: Database) -> Images:
-    """Return the library of a $VMWRIGHT_HOME."""
-    artifacts = ArtifactStore(settings.home, database)
-    return Images(
-        managed=ImageLibrary(database, artifacts),
-        galleries=GalleryLibrary(database),
-        versions=VersionLibrary(database, artifacts, RegionStores(settings)),
-    )
-
-
-def is_in_gallery(identity: str) -> bool:
-    """Return whether an id or name is one of a gallery, or of something in one."""
-    if identity.startswith("/"):
-        return "/providers/microsoft.compute/galleries/" in identity.lower()
-    return "/" in identity
 
 
 def list_images(*, as_json: bool) -> None:
     """List managed images and gallery versions, newest first."""
     with opened() as (settings, database):
-        all_there_is = library(settings, database)
+        all_there_is = open_images(settings, database)
         found: list[Image] = [*all_there_is.managed.list(), *all_there_is.versions.list()]
     found.sort(key=lambda image: image.created_at, reverse=True)
     if as_json:
@@ -70,7 +33,7 @@ def list_images(*, as_json: bool) -> None:
 def remove(identity: str) -> None:
     """Remove an image, a version, or an image definition or gallery that has nothing in it."""
     with opened() as (settings, database):
-        removed = _remove(identity, library(settings, database))
+        removed = _remove(identity, open_images(settings, database))
         print(f"removed {removed}")
 
 

@@ -27,7 +27,7 @@ def runs(*, as_json: bool) -> None:
 
 
 def logs(run: str) -> None:
-    """Print the customization.log of a build."""
+    """Print the customization.log of a build, and its validation.log where it has one."""
     with opened() as (_, database):
         log = Path(records.find_run(database, run).folder) / FILE_NAME
         if not log.exists():

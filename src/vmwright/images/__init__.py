@@ -2,6 +2,7 @@
 
 from vmwright.images.galleries import GalleryLibrary
 from vmwright.images.ids import GalleryId
+from vmwright.images.images import Images, open_images
 from vmwright.images.library import ImageLibrary, ManagedImageRecord
 from vmwright.images.records import Identifier, NewVersion
 from vmwright.images.versions import VersionLibrary
@@ -11,7 +12,9 @@ __all__ = [
     "GalleryLibrary",
     "Identifier",
     "ImageLibrary",
+    "Images",
     "ManagedImageRecord",
     "NewVersion",
     "VersionLibrary",
+    "open_images",
 ]
