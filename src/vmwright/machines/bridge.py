@@ -72,14 +72,13 @@ async def open_tap(bridge: str) -> int:
     name = f"vmwright-{secrets.token_hex(3)}"
     try:
         tap = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
+        with contextlib.ExitStack() as unless_done:
+            unless_done.callback(os.close, tap)
             fcntl.ioctl(
                 tap, SET_INTERFACE, struct.pack(REQUEST, name.encode(), TAP | NO_HEADER | VIRTIO_HEADER)
             )
             await process.run(["ip", "link", "set", name, "master", bridge, "up"], timeout=STEP_SECONDS)
-        except BaseException:
-            os.close(tap)
-            raise
+            unless_done.pop_all()
     except OSError as error:
         raise MachineError(f"No tap device can be made: {error}", hint=f"is {TUN} there?") from None
     return tap
