@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +10,7 @@ from sqlalchemy import select, update
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.images.records import DefinitionRecord, GalleryRecord, Identifier
 from vmwright.images.rows import definition_of, gallery_of, plan_columns
+from vmwright.nearest import nearest
 from vmwright.state.tables import DefinitionRow, GalleryRow, VersionRow
 from vmwright.template.model import NO_TAGS
 
@@ -189,9 +189,8 @@ def default_identifier(definition: GalleryId) -> Identifier:
 
 def missing(what: str, wanted: str, known: list[str]) -> VmwrightError:
     """Return the error of something that is not there, with the one that may have been meant."""
-    lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(wanted.lower(), lower, n=1)
-    hint = f"did you mean {lower[close[0]]}?" if close else "vmwright images lists all images there are"
+    meant = nearest(wanted, known)
+    hint = f"did you mean {meant}?" if meant else "vmwright images lists all images there are"
     return VmwrightError(f"There is no {what} {wanted}", target=wanted, hint=hint)
 
 

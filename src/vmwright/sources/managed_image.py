@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import SourceError
+from vmwright.nearest import nearest
 from vmwright.regions import api_name
 from vmwright.sources.base_disk import BaseDisk
 
@@ -52,7 +52,6 @@ async def resolve(source: ManagedImageSource, context: SourceContext, *, locatio
 
 
 def _alike(image_id: str, known: list[str]) -> str:
-    lower = {name.lower(): name for name in known}
-    if found := difflib.get_close_matches(image_id.lower(), lower, n=1):
-        return f"did you mean {lower[found[0]]}?"
+    if meant := nearest(image_id, known):
+        return f"did you mean {meant}?"
     return "build a template that distributes it first; vmwright images lists all there are"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
+from vmwright.nearest import nearest
 from vmwright.regions import api_name
 from vmwright.template import formats
 from vmwright.template.catalogue import Rule
@@ -64,8 +64,8 @@ def _envelope(template: Checked, version: str) -> Iterator[Problem]:
     location = api_name(template.text("location"))
     if template.known("location") and location not in regions:
         message = f"`{template.text('location')}` is no region of Image Builder under {version}."
-        near = difflib.get_close_matches(location, regions, n=1)
-        hint = "".join(f"did you mean {name}? " for name in near) + f"one of {', '.join(regions)}"
+        meant = nearest(location, regions)
+        hint = (f"did you mean {meant}? " if meant else "") + f"one of {', '.join(regions)}"
         yield Rule.REGION_UNKNOWN.at(template.at("location"), message, hint=hint)
 
 

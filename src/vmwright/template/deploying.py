@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import TYPE_CHECKING
 
+from vmwright.nearest import nearest
 from vmwright.template.catalogue import Rule
 from vmwright.template.deployment import LocalHost, evaluate, read_given, scope_of
 from vmwright.template.deployment.host import GROUP_NAMES, LOCATION_NAMES, SCOPE_NAMES, SUBSCRIPTION_NAMES
@@ -158,12 +158,12 @@ def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 
 def _unknown_sections(tree: Object) -> Iterator[Problem]:
-    known = {section.casefold(): section for section in SECTIONS}
+    known = {section.casefold() for section in SECTIONS}
     for member in tree.members:
         if member.key.casefold() in known:
             continue
-        near = difflib.get_close_matches(member.key.casefold(), known, n=1)
-        hint = f"did you mean `{known[near[0]]}`?" if near else "leave it out"
+        meant = nearest(member.key, SECTIONS)
+        hint = f"did you mean `{meant}`?" if meant else "leave it out"
         message = f"A deployment template has no field `{member.key}`; it is ignored."
         yield Rule.FIELD_UNKNOWN.at(member.place, message, hint=hint)
 

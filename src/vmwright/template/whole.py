@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from vmwright.template.placeholders import Filled, fill
 from vmwright.template.reading import Reader
 from vmwright.template.shapes import ENVELOPE
 from vmwright.template.support import unsupported, without_effect
+from vmwright.template.wording import known_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,10 +159,8 @@ def _version(filled: Filled, given: str | None, problems: list[Problem]) -> str 
 
 
 def _unknown_version(version: str, place: Place | None) -> Problem:
-    near = difflib.get_close_matches(version, API_VERSIONS, n=1)
-    hint = f"did you mean {near[0]}? known are {', '.join(API_VERSIONS)}" if near else ""
     message = f"There is no api-version `{version}`."
-    return Rule.VERSION_UNKNOWN.at(place, message, hint=hint or f"known are {', '.join(API_VERSIONS)}")
+    return Rule.VERSION_UNKNOWN.at(place, message, hint=known_versions(version))
 
 
 def _about_version(version: str, place: Place | None) -> Iterator[Problem]:

@@ -1,11 +1,12 @@
-"""What the service itself says of a template, verbatim, so that people find it again (reference §5.2)."""
+"""What is said of templates in many places: the service's own words, verbatim (reference §5.2); hints."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from vmwright.template.contract import Kind
+from vmwright.nearest import nearest
+from vmwright.template.contract import API_VERSIONS, Kind
 from vmwright.template.shapes import ENVELOPE, SHAPES
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ STRUCTS: Mapping[str, str] = MappingProxyType(
         "VnetConfig": "VirtualNetworkConfig",
     }
 )
+
+
+def known_versions(version: str) -> str:
+    """Return the hint for an api-version that does not exist."""
+    meant = nearest(version, API_VERSIONS)
+    return (f"did you mean {meant}? " if meant else "") + f"known are {', '.join(API_VERSIONS)}"
 
 
 def azure_missing(path: str, name: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
+from vmwright.nearest import nearest
 from vmwright.template import document as documents
 from vmwright.template.catalogue import Rule
 from vmwright.template.deployment.parameters import Given
@@ -100,9 +100,9 @@ def _of_file(file: ParameterFile, problem: Problem) -> Problem:
 
 
 def _unknown(name: str, origin: str, names: Mapping[str, str]) -> Problem:
-    near = difflib.get_close_matches(name.casefold(), names, n=1)
+    meant = nearest(name, names.values())
     known = ", ".join(f"`{one}`" for one in names.values())
-    hint = f"did you mean `{names[near[0]]}`?" if near else f"it has {known}" if known else "it has none"
+    hint = f"did you mean `{meant}`?" if meant else f"it has {known}" if known else "it has none"
     return Rule.PARAMETER_UNKNOWN.at(None, f"{origin}: the template has no parameter `{name}`.", hint=hint)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from vmwright.nearest import nearest
 from vmwright.template.catalogue import Rule
 from vmwright.template.deployment.faults import FaultError, OpenValueError
 from vmwright.template.deployment.parameters import Given, Parameter, declared
@@ -195,9 +195,8 @@ class TemplateScope:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> FaultError:
-    names = {one.casefold(): one for one in known}
-    near = difflib.get_close_matches(name.casefold(), names, n=1)
-    hint = f"did you mean `{names[near[0]]}`?" if near else f"declare it in `{kind}s`"
+    meant = nearest(name, known)
+    hint = f"did you mean `{meant}`?" if meant else f"declare it in `{kind}s`"
     return FaultError(f"There is no {kind} `{name[:80]}`.", rule=Rule.ARM_NAME_UNKNOWN, hint=hint)
 
 

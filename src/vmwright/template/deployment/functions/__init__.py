@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from vmwright.nearest import nearest
 from vmwright.template.catalogue import Rule
 from vmwright.template.deployment.faults import FaultError
 from vmwright.template.deployment.functions import (
@@ -63,8 +63,6 @@ def find_function(name: str) -> Function:
         hint = "take the value from a parameter, and give it with --set or --parameters"
         message = f"This version does not evaluate {missing}()."
         raise FaultError(message, rule=Rule.ARM_FUNCTION_MISSING, hint=hint)
-    near = difflib.get_close_matches(name.lower(), FUNCTIONS, n=1)
-    hint = (
-        f"did you mean {FUNCTIONS[near[0]].name}()?" if near else "docs/arm-templates.md lists all functions"
-    )
+    meant = nearest(name, (function.name for function in FUNCTIONS.values()))
+    hint = f"did you mean {meant}()?" if meant else "docs/arm-templates.md lists all functions"
     raise FaultError(f"There is no function {name}().", rule=Rule.ARM_FUNCTION_UNKNOWN, hint=hint)
