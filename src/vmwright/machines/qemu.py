@@ -16,7 +16,6 @@ from vmwright.guests.ssh import SshAddress, SshTransport
 from vmwright.machines import bridge, netns
 from vmwright.machines.azure.instance import WIRESERVER_ADDRESS, Instance, Nic
 from vmwright.machines.azure.ovf import write_dvd
-from vmwright.machines.azure.platform import Platform
 from vmwright.machines.firmware import own_copy, require_firmware
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.monitor import Monitor
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmwright.events import Events
+    from vmwright.machines.azure.platform import Platform
     from vmwright.machines.firmware import Firmware
     from vmwright.machines.machine import MachineSpec
     from vmwright.process import Running
@@ -195,6 +195,8 @@ class QemuMachine:
                 f"The guest gets a NoCloud seed, for it cannot reach Azure's addresses: {reason}"
             )
             return None
+        from vmwright.machines.azure.platform import Platform  # noqa: PLC0415 - its web server: 0.1 s
+
         instance = Instance(
             name=self.spec.name,
             user=self.spec.user,

@@ -1,0 +1,24 @@
+"""What commands do not load, because it takes long and they may not need it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("command", "not_loaded"),
+    [
+        ("app", ("asyncio", "rich", "sqlalchemy", "pydantic")),
+        ("check", ("sqlalchemy", "pydantic", "httpx2", "asyncssh", "rich")),
+        ("schema", ("sqlalchemy", "pydantic", "httpx2", "asyncssh", "rich")),
+        ("build", ("starlette", "uvicorn", "azure.identity", "azure.storage.blob", "alembic")),
+        ("boot", ("starlette", "uvicorn", "azure.identity", "azure.storage.blob", "alembic")),
+    ],
+)
+def test_a_command_does_not_load_what_it_may_not_need(command: str, not_loaded: tuple[str, ...]) -> None:
+    code = f"import sys, vmwright.cli.{command}; print([one for one in {not_loaded!r} if one in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
