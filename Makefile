@@ -1,7 +1,7 @@
 # make setup | demo | test | lint. Each sets up what it needs; the second time nothing is installed.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint lock packages clean
+.PHONY: setup demo test lint lock packages postgresql clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,8 +61,14 @@ $(AZURITE): $(VENV)/.complete requirements-clients.lock
 		--loglevel=error azurite@$(AZURITE_VERSION)
 	@touch $@
 
+# A real PostgreSQL, which the tests start and stop for themselves.
+postgresql: packages
+ifeq ($(wildcard /usr/lib/postgresql/*/bin/initdb),)
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql
+endif
+
 # All rings in one run: tests beside each other, emulated boots one at a time (see tests/conftest.py).
-test: lint $(AZURITE)
+test: lint $(AZURITE) postgresql
 	$(BIN)/pytest -n 2
 
 clean:

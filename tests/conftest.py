@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import postgres
+from tests.postgres import PostgreSQL
 from vmwright.events import Events
-from vmwright.settings import DebianSettings
+from vmwright.settings import DatabaseSettings, DebianSettings, Settings
 from vmwright.sources.debian import bootstrap
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
@@ -45,6 +48,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL for the tests of this worker."""
+    with postgres.started() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_settings(request: pytest.FixtureRequest) -> Iterator[DatabaseSettings]:
+    """The configuration of an empty database: each test with it runs once on either kind."""
+    if request.param == "sqlite":
+        yield DatabaseSettings()
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    with server.migrated() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
 def debian_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A read-only qcow2 with Debian 12: $VMWRIGHT_TEST_DISK, or bootstrapped once for all workers."""
     if given := os.environ.get("VMWRIGHT_TEST_DISK"):
@@ -63,7 +84,7 @@ def debian_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _bootstrap(folder: Path) -> Path:
-    database = open_database(folder / "home")
+    database = open_database(Settings(home=folder / "home"))
     try:
         disk = await bootstrap(folder, settings=DebianSettings(), events=Events(), ledger=Ledger(database))
     finally:

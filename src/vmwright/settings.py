@@ -49,7 +49,7 @@ SUBNET = re.compile(
 )
 IDENTITY_TYPE = "/providers/microsoft.managedidentity/userassignedidentities/"
 # Set by vmwright for the programs that it starts, and by its tests.
-NO_KEYS = {"VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
+NO_KEYS = {"VMWRIGHT_OWNER", "VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
 
 
 def default_home() -> Path:
@@ -156,6 +156,72 @@ class IdentitySettings(BaseModel):
     client_id: str = Field(default="", description="The identity's client id, as a guest may ask by it.")
 
 
+class DatabaseSettings(BaseModel):
+    """Where the records are: a SQLite file in the home, or a PostgreSQL that several hosts share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://USER@HOST:PORT/NAME; libpq's own variables and ~/.pgpass count, too.",
+    )
+    password: SecretStr | SecretReference | None = Field(
+        default=None, description="The password, where the URL should not have it."
+    )
+
+
+class StoreSettings(BaseModel):
+    """The object storage that hosts share: sources, layers and images go through it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = Field(
+        default=None,
+        # no user or password: it is shown
+        pattern="^((az|s3|gs)://[^/?#@]+(/[^?#@]*)?|file:///[^?#]*)$",
+        description="az://CONTAINER/PREFIX, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or file:///FOLDER.",
+    )
+    options: dict[str, SecretStr | SecretReference] = Field(
+        default_factory=dict,
+        description="Keys of obstore's stores, such as account_name, access_key_id, endpoint.",
+    )
+    cache_gib: float = Field(
+        default=100.0, gt=0, description="GiB of local copies of shared artifacts that are kept."
+    )
+
+
+class OnStop(StrEnum):
+    """What a worker that is told to end does with its builds."""
+
+    FINISH = "finish"
+    HAND_OVER = "hand-over"
+
+
+class WorkerSettings(BaseModel):
+    """What a worker of this host takes on, and how it ends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: int | None = Field(default=None, ge=1, description="Processors for builds; default: all.")
+    memory_mib: int | None = Field(default=None, ge=256, description="Memory for builds; default: 3/4.")
+    containers: bool = Field(
+        default=False,
+        description="Whether builds from the queue may run in containers, which share this host's kernel.",
+    )
+    on_stop: OnStop = Field(
+        default=OnStop.FINISH, description="On SIGTERM: finish builds, or hand them over."
+    )
+
+
+class KeepSettings(BaseModel):
+    """For how long the layers of builds that did not succeed are kept for ``vmwright resume``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: float = Field(default=3.0, ge=0, description="Days after a build's end; 0: not at all.")
+    gib: float = Field(default=50.0, ge=0, description="GiB of such layers; the oldest go first.")
+
+
 class Settings(BaseSettings):
     """What an operator may configure; every key has a default that works on a fresh host."""
 
@@ -185,6 +251,10 @@ class Settings(BaseSettings):
         description="Region, in any spelling -> folder for its replicas of gallery versions.",
     )
     debian: DebianSettings = Field(default_factory=DebianSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    keep: KeepSettings = Field(default_factory=KeepSettings)
     identities: dict[str, IdentitySettings] = Field(
         default_factory=dict, description='Resource id of an identity, or "*" for any -> what it may do here.'
     )

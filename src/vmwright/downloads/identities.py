@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
-from pydantic import SecretStr
 
 from vmwright.downloads import storage, urls
 from vmwright.errors import DownloadError
-from vmwright.settings import ANY_IDENTITY, SecretReference
+from vmwright.secret_values import read_secret
+from vmwright.settings import ANY_IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from azure.core.credentials import AccessToken
+    from pydantic import SecretStr
 
     from vmwright.events import Events
-    from vmwright.settings import Settings, StorageCredential
+    from vmwright.settings import SecretReference, Settings, StorageCredential
 
 # The first version of Blob Storage that takes tokens is 2017-11-09.
 BEARER_HEADERS = {"x-ms-version": "2020-10-02"}
@@ -165,33 +164,9 @@ class Identities:
 
     def _reveal(self, secret: SecretStr | SecretReference | None, key: str) -> str:
         """Read a secret, which is never shown from here on."""
-        value = _read(secret, key).strip()
+        value = read_secret(secret, key=key, failure=DownloadError)
         self._events.keep_secret(value)
-        if not value:
-            raise DownloadError(f"{key} is empty", target=key)
         return value
-
-
-def _read(secret: SecretStr | SecretReference | None, key: str) -> str:
-    match secret:
-        case SecretStr():
-            return secret.get_secret_value()
-        case SecretReference(env=str(name)):
-            if value := os.environ.get(name):
-                return value
-            raise DownloadError(
-                f"The environment variable {name} is not set", target=key, hint=f"{key} is read from it"
-            )
-        case SecretReference(file=Path() as file):
-            try:
-                return file.expanduser().read_text(encoding="ascii")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
-                raise DownloadError(
-                    f"{file} cannot be read: {reason}", target=key, hint=f"{key} is read from it"
-                ) from None
-        case _:
-            return ""
 
 
 def _sign(url: httpx2.URL, grant: Grant, account_key: str) -> str:

@@ -3,81 +3,147 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import delete, false, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
 
 from vmwright.errors import VmwrightError
+from vmwright.state import engines
+from vmwright.state.tables import ResourceRow, UtcDateTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-    from sqlite3 import Connection as SqliteConnection
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-SCHEMA = "0002"
-FILE_NAME = "state.sqlite"
-BUSY_SECONDS = 30
+    from vmwright.settings import Settings
+
+SCHEMA = "0003"
+# How long a PostgreSQL may take to restart.
+RESTART_SECONDS = 10
 
 
 class Database:
-    """The records of one $VMWRIGHT_HOME. Every ``session`` is one transaction."""
+    """The records of a home, or of homes that share a PostgreSQL. Every ``session`` is one transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other hosts may be at it, too."""
+        return self._engine.dialect.name == "postgresql"
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
         """Open a transaction: committed at the end, rolled back where an error leaves it.
 
-        :raises VmwrightError: the database cannot be read or written (a full disk, a lock held for long).
+        A PostgreSQL that is being restarted is waited for, for some seconds, before the transaction begins.
+
+        :raises VmwrightError: the database cannot be read or written (a full disk, a lock held for long, a
+            lost connection), or another process has made or removed the same thing just now.
         """
         try:
-            with self._sessions.begin() as session:
+            with (
+                self._connect() as connection,
+                Session(connection, expire_on_commit=False) as session,
+                session.begin(),
+            ):
                 yield session
         except DBAPIError as error:
-            raise _unusable(error.orig or error) from error
+            raise _unusable(error, self._engine) from error
+
+    def now(self, session: Session) -> datetime:
+        """Return the time by the clock that all who share the database have in common, in UTC."""
+        if not self.is_shared:
+            return datetime.now(UTC)
+        at: datetime = session.scalars(select(func.clock_timestamp(type_=UtcDateTime()))).one()
+        return at
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
+    def _connect(self) -> Connection:
+        if not self.is_shared:
+            return self._engine.connect()
+        import stamina  # noqa: PLC0415 - it takes 0.08 s to import
 
-def open_database(home: Path) -> Database:
-    """Open the database in ``home``, making it or migrating it where it is not of this version's schema.
+        # it would print each attempt to standard error
+        stamina.instrumentation.set_on_retry_hooks(())
+        for attempt in stamina.retry_context(
+            OperationalError, attempts=None, timeout=RESTART_SECONDS, wait_initial=0.1, wait_max=1.0
+        ):
+            with attempt:
+                return self._engine.connect()
+        raise AssertionError("the last attempt raises")
 
-    :raises VmwrightError: it cannot be made, read or written.
+
+def open_database(settings: Settings) -> Database:
+    """Open the database of the configuration, made or migrated where it is not of this version's schema.
+
+    The home is made, too, where it is missing.
+
+    :raises VmwrightError: it cannot be made, reached, read or written, or is of a newer version.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = create_engine(f"sqlite:///{home / FILE_NAME}", connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "connect", _configure)
-        if _schema_of(engine) != SCHEMA:
-            from vmwright.state.migrations import upgrade  # noqa: PLC0415 - alembic takes 0.3 s to import
-
-            upgrade(engine)
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise _unusable(error) from error
-    except DBAPIError as error:
-        raise _unusable(error.orig or error) from error
+        raise VmwrightError(
+            f"The folder for all data cannot be used: {error}", hint=engines.HOME_HINT
+        ) from error
+    if url := engines.postgresql_url(settings.database):
+        engine = engines.postgresql_engine(url)
+    else:
+        engine = engines.sqlite_engine(settings.home)
+    with contextlib.ExitStack() as undo:
+        undo.callback(engine.dispose)
+        try:
+            _bring_up_to_date(engine)
+        except DBAPIError as error:
+            raise _unusable(error, engine) from error
+        undo.pop_all()
     return Database(engine)
 
 
-def _unusable(error: BaseException) -> VmwrightError:
-    return VmwrightError(
-        f"The database {FILE_NAME} cannot be used: {error}",
-        hint="see whether $VMWRIGHT_HOME can be written and its disk has room",
-    )
+def lock(session: Session, name: str) -> None:
+    """Wait until no other transaction has this name locked; it is until the end of this one.
+
+    What is read after it stays true until then, if all who write it take the lock first. In SQLite, all who
+    write wait, whatever the name.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    else:
+        # what would write takes the right to, also where it finds no row
+        session.execute(delete(ResourceRow).where(false()))
 
 
-def _configure(connection: SqliteConnection, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
+def _unusable(error: DBAPIError, engine: Engine) -> VmwrightError:
+    name, reason = engines.name_of(engine), engines.reason_of(error.orig or error, engine)
+    if isinstance(error, IntegrityError):
+        return VmwrightError(
+            f"The database {name} refuses a change: {reason}",
+            hint="another process has made or removed the same thing at this moment: try again",
+        )
+    return VmwrightError(f"The database {name} cannot be used: {reason}", hint=engines.hint_of(engine))
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    schema = _schema_of(engine)
+    if schema == SCHEMA:
+        return
+    if schema is not None and schema > SCHEMA:
+        raise VmwrightError(
+            f"The database {engines.name_of(engine)} has schema {schema}, which this version does not know",
+            hint="a newer vmwright has used it: install that one here, too",
+        )
+    from vmwright.state.migrations import upgrade  # noqa: PLC0415 - alembic takes 0.3 s to import
+
+    upgrade(engine)
 
 
 def _schema_of(engine: Engine) -> str | None:
