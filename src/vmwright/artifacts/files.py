@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,15 +47,23 @@ class _Piece:
     is_hole: bool
 
 
-def _pieces(descriptor: int, total: int) -> Iterator[_Piece]:
+def data_extents(descriptor: int, total: int) -> Iterator[tuple[int, int]]:
+    """Yield where a file of ``total`` bytes has data: start and stop of each part that is no hole."""
     offset = 0
     while offset < total:
         data = _seek(descriptor, offset, os.SEEK_DATA, total)
-        hole = _seek(descriptor, data, os.SEEK_HOLE, total)
-        for start, stop, is_hole in ((offset, data, True), (data, hole, False)):
+        offset = _seek(descriptor, data, os.SEEK_HOLE, total)
+        if data < offset:
+            yield data, offset
+
+
+def _pieces(descriptor: int, total: int) -> Iterator[_Piece]:
+    done = 0
+    for data, hole in itertools.chain(data_extents(descriptor, total), [(total, total)]):
+        for start, stop, is_hole in ((done, data, True), (data, hole, False)):
             for at in range(start, stop, CHUNK):
                 yield _Piece(at, min(at + CHUNK, stop), is_hole)
-        offset = hole
+        done = hole
 
 
 def _seek(descriptor: int, offset: int, whence: int, total: int) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.images.records import DefinitionRecord, GalleryRecord, Identifier
 from vmwright.images.rows import definition_of, gallery_of, plan_columns
 from vmwright.nearest import nearest
+from vmwright.state.database import lock
 from vmwright.state.tables import DefinitionRow, GalleryRow, VersionRow
 from vmwright.template.model import NO_TAGS
 
@@ -45,6 +46,7 @@ class GalleryLibrary:
             created_at=datetime.now(UTC),
         )
         with self._database.session() as session:
+            lock(session, row.key)
             return gallery_of(_insert(session, row))
 
     def create_definition(
@@ -77,6 +79,7 @@ class GalleryLibrary:
             created_at=datetime.now(UTC),
         )
         with self._database.session() as session:
+            lock(session, row.gallery)
             if session.get(GalleryRow, row.gallery) is None:
                 raise self._no_gallery(session, definition)
             return definition_of(_insert(session, row))
@@ -149,6 +152,7 @@ class GalleryLibrary:
         :raises VmwrightError: there is none, or it has some.
         """
         with self._database.session() as session:
+            lock(session, gallery.of_gallery.key)
             row = session.get(GalleryRow, gallery.of_gallery.key)
             if row is None:
                 raise self._no_gallery(session, gallery)
@@ -163,6 +167,7 @@ class GalleryLibrary:
         :raises VmwrightError: there is none, or it has some.
         """
         with self._database.session() as session:
+            lock(session, definition.of_definition.key)
             row = session.get(DefinitionRow, definition.of_definition.key)
             if row is None:
                 raise self._no_definition(session, definition)
@@ -195,11 +200,8 @@ def missing(what: str, wanted: str, known: list[str]) -> VmwrightError:
 
 
 def _insert(session: Session, row: Row) -> Row:
-    """Insert a row where there is none of its key; of two at once, one inserts and the other finds it."""
-    table = type(row)
-    # An update comes first because it takes the right to write, whether or not the row is there.
-    session.execute(update(table).where(table.key == row.key).values(key=row.key))
-    if found := session.get(table, row.key):
+    """Insert a row where there is none of its key, under a lock that keeps others from doing so."""
+    if found := session.get(type(row), row.key):
         return found
     session.add(row)
     session.flush()

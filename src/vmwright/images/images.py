@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import ArtifactStore, RegionStores
+from vmwright.artifacts import ArtifactStore, RegionStores, open_shared_store
 from vmwright.images.galleries import GalleryLibrary
 from vmwright.images.library import ImageLibrary
 from vmwright.images.versions import VersionLibrary
@@ -39,7 +39,8 @@ class Images:
 
 def open_images(settings: Settings, database: Database) -> Images:
     """Return the library whose records are in ``database``."""
-    artifacts, stores = ArtifactStore(settings.home, database), RegionStores(settings)
+    artifacts = ArtifactStore(settings.home, database, open_shared_store(settings, database))
+    stores = RegionStores(settings)
     return Images(
         artifacts=artifacts,
         stores=stores,

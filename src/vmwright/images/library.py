@@ -12,6 +12,7 @@ from vmwright.artifacts.facts import columns_of, facts_of
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.images.ids import key_of
 from vmwright.regions import api_name
+from vmwright.state.database import lock
 from vmwright.state.tables import ImageRow
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class ImageLibrary:
         :raises DistributeError: the image exists in another location.
         """
         with self._database.session() as session:
+            lock(session, key_of(resource_id))
             older = session.get(ImageRow, key_of(resource_id))
             _check_location(older, location)
             replaced = older.digest if older else None
@@ -145,6 +147,8 @@ class ImageLibrary:
         :raises VmwrightError: there is none, or several have that name.
         """
         with self._database.session() as session:
+            lock(session, _one(session, resource_id).key)
+            session.expire_all()
             row = _one(session, resource_id)
             record = _record(row)
             session.delete(row)

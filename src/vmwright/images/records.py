@@ -187,6 +187,7 @@ class NewVersion:
     :param id: of its definition; with a number where that is given.
     :param versioning: how the number is found where the id has none, together with ``api_version`` and
         ``source_version`` (``numbers.choose``).
+    :param run_output: the name of the build's run output that it is.
     :param regions: where replicas go; the definition's own region is added where it is not among them.
     """
 
@@ -196,6 +197,7 @@ class NewVersion:
     api_version: str
     source_version: str
     build_id: str
+    run_output: str
     tags: Mapping[str, str]
     versioning: Versioning | None = None
     regions: tuple[TargetRegion, ...] = ()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select
 
 from vmwright.artifacts.facts import columns_of
 from vmwright.artifacts.region_stores import refuse_existing, remove_file
@@ -16,6 +16,7 @@ from vmwright.images import ids, lookups, numbers
 from vmwright.images.records import DEFAULT_STORAGE, NewVersion, ProvisioningState, VersionRecord
 from vmwright.images.rows import plan_columns, version_of
 from vmwright.regions import api_name
+from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, DefinitionRow, ReplicaRow, VersionRow
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class VersionLibrary:
             not shown any more, and the next build tries again.
         """
         with self._database.session() as session:
+            lock(session, _key(version))
             row = session.get(VersionRow, _key(version))
             if row is None or not lookups.is_there(row):
                 raise lookups.missing_version(session, version)
@@ -135,18 +137,32 @@ class VersionLibrary:
         self._artifacts.remove_unused(record.digest)
         return record
 
-    def remove_unfinished(self) -> None:
+    def made_by(self, build_id: str, run_output: str) -> VersionRecord | None:
+        """Return the version that is a certain run output of a build, None where it has not been made."""
+        asked = select(VersionRow).where(
+            VersionRow.build_id == build_id,
+            VersionRow.run_output == run_output,
+            VersionRow.provisioning_state == ProvisioningState.SUCCEEDED,
+        )
+        with self._database.session() as session:
+            row = session.scalars(asked).first()
+            return version_of(session, row) if row else None
+
+    def remove_unfinished(self, *, build_id: str | None = None) -> None:
         """Remove what a crash has left: versions half removed, or half made by a build that has ended.
 
+        :param build_id: of a build that has not, whose earlier attempts made them.
         :raises VmwrightError: a replica cannot be removed.
         """
-        ended = BuildRow.id.is_(None) | BuildRow.ended_at.is_not(None)
+        nobodys = BuildRow.id == build_id
+        if build_id is None:
+            nobodys = or_(BuildRow.id.is_(None), BuildRow.ended_at.is_not(None))
         state = VersionRow.provisioning_state
         asked = (
             select(VersionRow)
             .outerjoin(BuildRow, VersionRow.build_id == BuildRow.id)
             .where(
-                (state == ProvisioningState.DELETING) | ((state == ProvisioningState.CREATING) & ended),
+                (state == ProvisioningState.DELETING) | ((state == ProvisioningState.CREATING) & nobodys),
             )
         )
         with self._database.session() as session:
@@ -159,11 +175,8 @@ class VersionLibrary:
         """Take a number, in the transaction that records the version and where its replicas will be."""
         definition = new.id.of_definition
         with self._database.session() as session:
-            # The update comes first because it takes the right to write in this definition: whoever takes
-            # a number at the same time waits here, and then sees this one.
-            session.execute(
-                update(DefinitionRow).where(DefinitionRow.key == definition.key).values(key=definition.key)
-            )
+            # whoever takes a number at the same time waits here, and then sees this one
+            lock(session, definition.key)
             home = session.get(DefinitionRow, definition.key)
             if home is None:
                 raise lookups.missing_version(session, definition)
@@ -181,6 +194,7 @@ class VersionLibrary:
                 plan=plan_columns(new.plan),
                 tags=dict(new.tags),
                 build_id=new.build_id,
+                run_output=new.run_output,
                 created_at=datetime.now(UTC),
             )
             session.add(row)
@@ -209,7 +223,13 @@ class VersionLibrary:
 
     def _finish(self, version: VersionRecord) -> VersionRecord:
         with self._database.session() as session:
-            row = session.get_one(VersionRow, version.id.key)
+            lock(session, version.id.key)
+            row = session.get(VersionRow, version.id.key)
+            if row is None or row.provisioning_state != ProvisioningState.CREATING:
+                raise DistributeError(
+                    f"The version {version.id} was removed while it was made: its build has been taken over",
+                    target=str(version.id),
+                )
             row.provisioning_state = ProvisioningState.SUCCEEDED
             row.created_at = datetime.now(UTC)
             return version_of(session, row)

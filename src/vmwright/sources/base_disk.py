@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 - this and the next are read at run time: builds keep base disks as JSON
 from typing import TYPE_CHECKING
 
+from vmwright.artifacts.facts import ImageFacts  # noqa: TC001
 from vmwright.disks.qemu_img import DiskFormat
+from vmwright.template.model import PlanInfo  # noqa: TC001
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from pathlib import Path
-
-    from vmwright.artifacts.facts import ImageFacts
-    from vmwright.template.model import PlanInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from vmwright.artifacts.facts import columns_of, facts_of
 from vmwright.errors import SourceError
 from vmwright.sources.urn import LATEST, Urn, by_number
+from vmwright.state.database import lock
 from vmwright.state.tables import SourceRow
 
 if TYPE_CHECKING:
@@ -131,7 +132,6 @@ class Catalogue:
 
         :raises SourceError: the name is taken.
         """
-        self.check_free(urn, renewed=origin == BUILT_IN)
         row = SourceRow(
             publisher=urn.publisher,
             offer=urn.offer,
@@ -143,6 +143,8 @@ class Catalogue:
             created_at=datetime.now(UTC),
         )
         with self._database.session() as session:
+            lock(session, SourceRow.__tablename__)
+            self.check_free(urn, renewed=origin == BUILT_IN)
             replaced = _built_in_rows(session, urn) if origin == BUILT_IN else []
             dropped = {older.digest for older in replaced}
             for older in replaced:
@@ -160,15 +162,16 @@ class Catalogue:
 
         :raises SourceError: there is none, or the version is missing where there are several.
         """
-        found = self.get(urn)
-        several = [entry.urn for entry in self.list() if entry.urn.is_same_family(urn)]
-        if not urn.version and len(several) > 1:
-            raise SourceError(
-                f"{urn} has several versions",
-                target=str(urn),
-                hint=f"name one: {', '.join(str(version) for version in several)}",
-            )
         with self._database.session() as session:
+            lock(session, SourceRow.__tablename__)
+            found = self.get(urn)
+            several = [entry.urn for entry in self.list() if entry.urn.is_same_family(urn)]
+            if not urn.version and len(several) > 1:
+                raise SourceError(
+                    f"{urn} has several versions",
+                    target=str(urn),
+                    hint=f"name one: {', '.join(str(version) for version in several)}",
+                )
             for row in _rows(session):
                 if _entry(row).urn == found.urn:
                     session.delete(row)

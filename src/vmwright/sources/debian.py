@@ -26,7 +26,8 @@ from vmwright.disks.inspect import DiskFacts, inspect
 from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.errors import ProcessError, SourceError, TemplateError, UnsupportedError
 from vmwright.events import Output, Progress, Stream
-from vmwright.process import marked, run, which
+from vmwright.marks import marked
+from vmwright.process import run, which
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:

@@ -56,8 +56,8 @@ async def keep_as(
     :raises SourceError: it does not boot as that generation.
     """
     with context.staging() as folder:
-        disk = context.artifacts.get(entry.digest).path
-        found = await inspect(disk, work=folder, ledger=context.ledger)
+        kept = await context.artifacts.fetch(entry.digest, progress=teller(context, f"fetching {entry.urn}"))
+        found = await inspect(kept.path, work=folder, ledger=context.ledger)
     facts = _as_generation(found, generation, named)
     return context.catalogue.insert(named, digest=entry.digest, facts=facts, origin=entry.origin)
 

@@ -9,6 +9,7 @@ from vmwright.errors import SourceError
 from vmwright.nearest import nearest
 from vmwright.regions import api_name
 from vmwright.sources.base_disk import BaseDisk
+from vmwright.sources.keeping import teller
 
 if TYPE_CHECKING:
     from vmwright.sources.context import SourceContext
@@ -19,6 +20,7 @@ async def resolve(source: ManagedImageSource, context: SourceContext, *, locatio
     """Return the disk of a managed image, which must be in the template's region (reference §5.3).
 
     :raises SourceError: there is no image of that id, or it is in another region.
+    :raises VmwrightError: its disk cannot be had.
     """
     image = context.images.find(source.image_id)
     if image is None:
@@ -36,7 +38,7 @@ async def resolve(source: ManagedImageSource, context: SourceContext, *, locatio
             target="properties.source.imageId",
             hint=f'set the template\'s "location" to {image.location}, or distribute the image to {location}',
         )
-    artifact = context.artifacts.get(image.digest)
+    artifact = await context.artifacts.fetch(image.digest, progress=teller(context, f"fetching {image.name}"))
     disk = BaseDisk(
         path=artifact.path,
         digest=artifact.digest,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmwright.sources import builtin, fetching, marketplace, urn
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.sources.catalogue import Kind
+from vmwright.sources.keeping import teller
 
 if TYPE_CHECKING:
     from vmwright.sources.catalogue import Catalogue, CatalogueEntry
@@ -25,7 +26,7 @@ async def resolve(source: PlatformImage, context: SourceContext) -> BaseDisk:
     """
     asked = urn.Urn(source.publisher, source.offer, source.sku, source.version)
     entry = await find(asked, context)
-    artifact = context.artifacts.get(entry.digest)
+    artifact = await context.artifacts.fetch(entry.digest, progress=teller(context, f"fetching {entry.urn}"))
     tag = "::".join((source.publisher, source.offer, source.sku, source.version))
     exact = f" ({entry.urn.version})" if asked.is_latest else ""
     also = f", the same as {entry.same_as}" if entry.same_as else ""

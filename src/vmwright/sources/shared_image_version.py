@@ -10,6 +10,7 @@ from vmwright.errors import SourceError, VmwrightError
 from vmwright.images import ids
 from vmwright.regions import api_name
 from vmwright.sources.base_disk import BaseDisk
+from vmwright.sources.keeping import teller
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ async def resolve(source: SharedImageVersion, context: SourceContext, *, locatio
     """
     version = _found(source.image_version_id, context)
     replica = _replica_in(version, location)
-    artifact = context.artifacts.get(version.digest)
+    artifact = context.artifacts.record(version.digest)
     asked_latest = ids.parse(source.image_version_id).is_latest
     exact = f" ({version.id.version})" if asked_latest else ""
     disk = BaseDisk(
@@ -74,12 +75,23 @@ def _replica_in(version: VersionRecord, location: str) -> Replica:
 
 
 async def _whole(replica: Replica, artifact: Artifact, context: SourceContext) -> Path:
-    """Return the replica's file; where it is not what was distributed, the library's own."""
+    """Return the replica's file; where it is not what was distributed, the library's own.
+
+    A replica is a file of one host: on another one of those that share a store it is no fault that it is not
+    there.
+    """
     if await is_intact(replica.path, artifact):
         return replica.path
+    told = teller(context, f"fetching the image of {replica.region}")
+    if context.artifacts.shared and not replica.path.exists():
+        context.events.note(
+            f"The replica in {replica.region} is not on this host ({replica.path}): "
+            "the library's artifact is used"
+        )
+        return (await context.artifacts.fetch(artifact.digest, progress=told)).path
     what = "is not what was distributed" if replica.path.exists() else "is gone"
     context.events.warn(
         f"The replica in {replica.region} {what} ({replica.path}): the library's own copy is used instead. "
         "Remove the version (vmwright images rm) and distribute it again"
     )
-    return artifact.path
+    return (await context.artifacts.fetch(artifact.digest, progress=told)).path

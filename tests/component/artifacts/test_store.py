@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
+from tests.build_rows import build_row
 from vmwright.artifacts import ArtifactStore
 from vmwright.errors import VmwrightError
-from vmwright.state.tables import ArtifactRow, BuildRow, ImageRow, ResourceRow
+from vmwright.state.tables import ArtifactRow, ImageRow, ResourceRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,27 +49,6 @@ def image(digest: str) -> ImageRow:
         tags={},
         build_id=None,
         created_at=datetime.now(UTC),
-    )
-
-
-def build(source: str, *, ended: datetime | None) -> BuildRow:
-    return BuildRow(
-        id="b1",
-        name="b",
-        template={},
-        run_state="Running",
-        run_sub_state=None,
-        machine=None,
-        accelerator=None,
-        machine_reason=None,
-        source=source,
-        folder="/x",
-        message="",
-        owner_pid=1,
-        owner_started="0",
-        boot_id="none",
-        started_at=datetime.now(UTC),
-        ended_at=ended,
     )
 
 
@@ -156,9 +136,8 @@ async def test_the_disk_under_a_running_build_stays(
 ) -> None:
     await store.adopt(disk, "qcow2")
     with database.session() as session:
-        session.add(
-            build(f"Debian sha256:{DIGEST}", ended=None if running == "running" else datetime.now(UTC))
-        )
+        ended_at = None if running == "running" else datetime.now(UTC)
+        session.add(build_row(source=f"Debian sha256:{DIGEST}", ended_at=ended_at))
     assert store.remove_unused(DIGEST) is (running == "ended")
 
 

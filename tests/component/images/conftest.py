@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from tests.build_rows import build_row
 from vmwright.artifacts import Artifact, ArtifactStore, RegionStores
 from vmwright.artifacts.facts import ImageFacts
-from vmwright.builds.records import BuildRecords
 from vmwright.events import Events
 from vmwright.images import GalleryLibrary, NewVersion, VersionLibrary, ids
 from vmwright.images.galleries import default_identifier
 from vmwright.images.ids import GalleryId
 from vmwright.images.records import VersionRecord
-from vmwright.settings import Settings
+from vmwright.settings import DatabaseSettings, Settings
 from vmwright.state.database import Database, open_database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import BuildRow
@@ -35,13 +35,14 @@ AddVersion = Callable[..., Awaitable[VersionRecord]]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", stores={"East US": tmp_path / "east"})
+def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
+    stores = {"East US": tmp_path / "east"}
+    return Settings(home=tmp_path / "home", stores=stores, database=database_settings)
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings.home)
+    database = open_database(settings)
     yield database
     database.close()
 
@@ -73,11 +74,12 @@ def define(galleries: GalleryLibrary, definition: GalleryId = DEFINITION) -> Non
     )
 
 
-def begun(database: Database, folder: Path) -> str:
-    """Record a build of this process that has begun; return its id."""
-    build_id = str(uuid.uuid4())
-    BuildRecords(database, build_id).begin(name="test", template={}, folder=folder)
-    return build_id
+def begun(database: Database) -> str:
+    """Record a build that has begun; return its id."""
+    row = build_row()
+    with database.session() as session:
+        session.add(row)
+    return row.id
 
 
 def end(database: Database, build_id: str) -> None:
@@ -102,7 +104,7 @@ def add(
 ) -> AddVersion:
     """Makes a version of DEFINITION (or of a number of it) with a body."""
     define(galleries)
-    build_id = begun(database, tmp_path)
+    build_id = begun(database)
 
     async def add_one(number: str = "", body: str = "a disk", **fields: Any) -> VersionRecord:
         new = NewVersion(
@@ -112,6 +114,7 @@ def add(
             api_version="2022-07-01",
             source_version="12.9.3",
             build_id=build_id,
+            run_output="out",
             tags={"correlationId": build_id},
         )
         return await versions.add(replace(new, **fields), ledger=Ledger(database), events=Events())

@@ -225,7 +225,7 @@ async def test_a_version_that_a_build_stands_on_is_not_removed(
     add: AddVersion, versions: VersionLibrary, database: Database, tmp_path: Path
 ) -> None:
     made = await add()
-    build_id = begun(database, tmp_path)
+    build_id = begun(database)
     with database.session() as session:
         session.get_one(BuildRow, build_id).source = f"a version (sha256:{made.digest})"
     with pytest.raises(VmwrightError, match=f"build {build_id} stands on"):
@@ -293,14 +293,15 @@ async def test_builds_at_once_never_get_one_number(
         api_version=api_version,
         source_version="1.2.3",
         versioning=versioning,
-        build_id=begun(database, tmp_path),
+        build_id=begun(database),
+        run_output="out",
         tags={},
         plan=PLAN,
     )
     start = Barrier(AT_ONCE)
 
     def make(_: int) -> VersionRecord:
-        mine = open_database(settings.home)
+        mine = open_database(settings)
         try:
             library = VersionLibrary(mine, ArtifactStore(settings.home, mine), RegionStores(settings))
             start.wait()

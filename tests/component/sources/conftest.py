@@ -22,7 +22,7 @@ from vmwright.downloads import Downloader
 from vmwright.events import Event, Events
 from vmwright.images import ImageLibrary, VersionLibrary
 from vmwright.process import run
-from vmwright.settings import DebianSettings, Settings
+from vmwright.settings import DatabaseSettings, DebianSettings, Settings
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.context import SourceContext
 from vmwright.sources.debian import DebianDisk
@@ -83,15 +83,19 @@ def debian() -> FakeDebian:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
+    return Settings(home=tmp_path / "home", database=database_settings)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
     yield database
     database.close()
 
 
 @pytest.fixture
-def context(tmp_path: Path, database: Database, debian: FakeDebian, said: list[Event]) -> SourceContext:
-    settings = Settings(home=tmp_path / "home")
+def context(settings: Settings, database: Database, debian: FakeDebian, said: list[Event]) -> SourceContext:
     artifacts = ArtifactStore(settings.home, database)
     events = Events(said.append)
     return SourceContext(
@@ -175,7 +179,7 @@ def through(context: SourceContext, sites: Sites, said: list[Event]) -> Callable
     """Gives the rooms behind the sources, with mirrors that lead every vendor's address to a base."""
 
     def one(base: str) -> SourceContext:
-        settings = Settings(home=context.settings.home, mirrors=sites.mirrors(base))
+        settings = context.settings.model_copy(update={"mirrors": sites.mirrors(base)})
         downloader = Downloader(settings, Events(said.append))
         return dataclasses.replace(context, settings=settings, downloader=downloader)
 

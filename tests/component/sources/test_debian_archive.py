@@ -8,7 +8,7 @@ import pytest
 
 from vmwright.errors import TemplateError, UnsupportedError
 from vmwright.events import Events
-from vmwright.settings import DebianSettings
+from vmwright.settings import DebianSettings, Settings
 from vmwright.sources.debian import archive_lines, bootstrap
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 

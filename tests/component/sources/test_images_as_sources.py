@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vmwright.artifacts import Artifact
+from tests.build_rows import build_row
+from vmwright.artifacts import Artifact, ArtifactStore, open_shared_store
 from vmwright.artifacts.facts import ImageFacts
-from vmwright.builds.records import BuildRecords
 from vmwright.errors import SourceError, VmwrightError
-from vmwright.events import Event, Level, Notice
+from vmwright.events import Event, Level, Notice, Progress
 from vmwright.images import GalleryLibrary, NewVersion, ids
 from vmwright.images.galleries import default_identifier
 from vmwright.images.records import VersionRecord
+from vmwright.settings import StoreSettings
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.sources.context import SourceContext
 from vmwright.sources.resolve import resolve
@@ -45,9 +46,7 @@ async def artifact(context: SourceContext, tmp_path: Path) -> Artifact:
 
 
 @pytest.fixture
-def make_version(
-    context: SourceContext, artifact: Artifact, database: Database, tmp_path: Path
-) -> MakeVersion:
+def make_version(context: SourceContext, artifact: Artifact, database: Database) -> MakeVersion:
     """Makes a version in westus and eastus, in a gallery of westus."""
     galleries = GalleryLibrary(database)
     definition = ids.parse(DEFINITION)
@@ -59,8 +58,9 @@ def make_version(
         generation=FACTS.generation,
         identifier=default_identifier(definition),
     )
-    build_id = str(uuid.uuid4())
-    BuildRecords(database, build_id).begin(name="b", template={}, folder=tmp_path)
+    row = build_row()
+    with database.session() as session:
+        session.add(row)
 
     async def make(number: str) -> VersionRecord:
         new = NewVersion(
@@ -69,7 +69,8 @@ def make_version(
             facts=FACTS,
             api_version="2022-07-01",
             source_version="",
-            build_id=build_id,
+            build_id=row.id,
+            run_output="out",
             tags={},
             regions=(TargetRegion(name="East US"),),
             plan=PLAN,
@@ -159,6 +160,32 @@ async def test_a_replica_with_other_bytes_is_not_used(
     disk = await source(context, "1.0.0", "eastus")
     assert disk.path == artifact.path
     assert ["not what was distributed" in warning for warning in warnings(said)] == [True]
+
+
+async def test_on_another_host_the_artifact_comes_from_the_shared_store(
+    context: SourceContext,
+    make_version: MakeVersion,
+    artifact: Artifact,
+    said: list[Event],
+    tmp_path: Path,
+    database: Database,
+) -> None:
+    (tmp_path / "shared").mkdir()
+    store = StoreSettings(url=(tmp_path / "shared").as_uri())
+    shared = open_shared_store(context.settings.model_copy(update={"store": store}), database)
+    made = await make_version("1.0.0")
+    # the first use shares what is older than the store
+    await ArtifactStore(context.settings.home, database, shared).fetch(artifact.digest)
+    for replica in made.replicas:
+        replica.path.rename(replica.path.with_name("on another host"))
+    there = replace(context, artifacts=ArtifactStore(tmp_path / "two", database, shared))
+    disk = await source(there, "1.0.0")
+    assert disk.path.read_bytes() == artifact.path.read_bytes()
+    assert disk.path.is_relative_to(tmp_path / "two")
+    assert warnings(said) == []
+    notes = [event.message for event in said if isinstance(event, Notice)]
+    assert any("westus is not on this host" in note for note in notes)
+    assert any(isinstance(event, Progress) and event.done == event.total for event in said)
 
 
 async def test_without_any_whole_file_it_is_an_error(

@@ -13,6 +13,7 @@ import pytest
 from tests.vendor_sites import Sites, debian, resolve, ubuntu, warnings
 from vmwright.errors import SourceError, UnsupportedError
 from vmwright.events import Event
+from vmwright.settings import DatabaseSettings
 from vmwright.sources import platform_image
 from vmwright.sources.adding import add
 from vmwright.sources.context import SourceContext
@@ -21,6 +22,12 @@ from vmwright.template.model import Generation
 
 BIONIC = "Canonical:UbuntuServer:18.04-LTS"
 Vendors = Callable[[str], SourceContext]
+
+
+@pytest.fixture
+def database_settings() -> DatabaseSettings:
+    """One kind of database will do: what is tested here are the vendors' servers."""
+    return DatabaseSettings()
 
 
 VENDORS: list[tuple[Callable[[Sites], Any], str, str, str]] = [

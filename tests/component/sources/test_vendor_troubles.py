@@ -12,12 +12,19 @@ from sqlalchemy import select
 from tests.vendor_sites import Sites, debian, resolve, ubuntu, warnings
 from vmwright.errors import DownloadError, SourceError
 from vmwright.events import Event
+from vmwright.settings import DatabaseSettings
 from vmwright.sources.context import SourceContext
 from vmwright.state.database import Database
 from vmwright.state.tables import ResourceRow
 
 BIONIC = "Canonical:UbuntuServer:18.04-LTS"
 Vendors = Callable[[str], SourceContext]
+
+
+@pytest.fixture
+def database_settings() -> DatabaseSettings:
+    """One kind of database will do: what is tested here are the vendors' servers."""
+    return DatabaseSettings()
 
 
 @pytest.mark.parametrize(
