@@ -2,7 +2,7 @@
 
 Programs are started from an argument list, never through a shell, each in a session of its own, so
 that ending it ends its children too. ``run`` is for programs that end by themselves, ``start`` for
-those that stay (a machine, a storage daemon).
+those that stay (a machine, a storage daemon). Each carries the mark of this process (``marks.py``).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import shlex
 import shutil
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.errors import ProcessError
+from vmwright.marks import owned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
 
 LAST_LINES = 8
 READY_SECONDS = 15.0
 POLL_SECONDS = 0.01
 CHUNK = 1 << 16
 MOST_OUTPUT = 64 << 20
-OWNER_VARIABLE = "VMWRIGHT_RESOURCE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +173,14 @@ async def start(
     argv: Sequence[str | os.PathLike[str]],
     *,
     log: Path,
+    stdin: int = asyncio.subprocess.DEVNULL,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     hint: str | None = None,
 ) -> Running:
     """Start a program that stays; what it prints goes to the file ``log``.
 
+    :param stdin: an open file that it reads from; without it standard input is empty.
     :param pass_fds: open files that it inherits under the same numbers.
     :raises ProcessError: the program is missing.
     """
@@ -186,7 +188,7 @@ async def start(
     with log.open("ab") as output:
         process = await _spawn(
             command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             env=env,
             hint=hint,
             output=output.fileno(),
@@ -198,38 +200,6 @@ async def start(
 def which(program: str) -> str | None:
     """Return where a program is, also when the system folders are not on PATH (a plain user's Debian)."""
     return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-
-
-def marked(token: str) -> dict[str, str]:
-    """Return the variable that marks a program, and all that it starts, as the resource ``token``."""
-    return {OWNER_VARIABLE: token}
-
-
-def kill_marked(token: str) -> int:
-    """Kill every program that carries ``token`` (see ``marked``); return how many there were."""
-    killed: set[int] = set()
-    # again and again: one that is found may have started another meanwhile
-    while fresh := _carriers(f"{OWNER_VARIABLE}={token}".encode()) - killed:
-        for pid in fresh:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        killed |= fresh
-    return len(killed)
-
-
-def _carriers(mark: bytes) -> set[int]:
-    return {pid for pid in _processes() if mark in _environment(pid).split(b"\0")}
-
-
-def _processes() -> list[int]:
-    everyone = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
-    return [pid for pid in everyone if pid != os.getpid()]
-
-
-def _environment(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    return b""
 
 
 async def _spawn(
@@ -253,7 +223,7 @@ async def _spawn(
         stdin=stdin,  # type: ignore[arg-type]
         stdout=output,
         stderr=output,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **owned(), **(env or {})},
         start_new_session=True,
         pass_fds=pass_fds,
     )

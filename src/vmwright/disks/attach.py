@@ -114,6 +114,9 @@ class AttachedRoot:
             # several builds may have disks of one source mounted, with one id; only xfs minds
             options = f"{OPTIONS},nouuid" if system.type == XFS else OPTIONS
             await process.run(["mount", "--options", options, device, self.folder], timeout=SECONDS)
+            # from now on it goes with the mount: it cannot be found any more by the name of its file where a
+            # daemon that is told to end from outside has taken that away
+            await process.run(["losetup", "--detach", device], timeout=SECONDS)
             yield
         finally:
             await thaw(self.folder)

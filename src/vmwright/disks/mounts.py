@@ -29,6 +29,12 @@ def mounted(path: Path) -> bool:
     return str(path) in (_unescaped(line.split()[4]) for line in _table())
 
 
+def mounts_in(folder: Path) -> list[Path]:
+    """Return what is mounted on ``folder`` or anywhere below it."""
+    points = (Path(_unescaped(line.split()[4])) for line in _table())
+    return [point for point in points if point.is_relative_to(folder)]
+
+
 @contextlib.asynccontextmanager
 async def shared(folder: Path, ledger: Ledger) -> AsyncIterator[None]:
     """Let what is unmounted below ``folder`` be unmounted everywhere, while the block runs.

@@ -136,6 +136,14 @@ async def create_overlay(
     await run(argv, timeout=QUICK, hint=HINT)
 
 
+async def set_backing(path: Path, *, backing: Path, backing_format: DiskFormat) -> None:
+    """Write into a qcow2 where its backing file is (absolute), which must have the bytes that it had."""
+    argv: Argv = [
+        "qemu-img", "rebase", "-u", "-f", "qcow2", "-F", backing_format, "-b", str(backing.absolute()), path,
+    ]  # fmt: skip
+    await run(argv, timeout=QUICK, hint=HINT)
+
+
 async def convert(
     source: Path, destination: Path, *, to: DiskFormat, on_progress: ProgressSink | None = None
 ) -> None:

@@ -18,6 +18,7 @@ from qemu.qmp import QMPClient, QMPError
 from vmwright import process
 from vmwright.disks.mounts import unmount
 from vmwright.errors import ProcessError
+from vmwright.marks import marked
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class StorageDaemon:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def running(self) -> Running | None:
+        """The daemon itself; it does not end before it is told to at the end of the context."""
+        return self._running
 
     async def snapshot(self, layer: Path) -> None:
         """Freeze the disk written so far and go on in a new overlay at ``layer`` (absolute).
@@ -123,7 +129,7 @@ class StorageDaemon:
                 running = await process.start(
                     self.arguments(theirs.fileno()),
                     log=self.raw.with_suffix(".log"),
-                    env=process.marked(token),
+                    env=marked(token),
                     pass_fds=(theirs.fileno(),),
                 )
             await self._connect(ours, running)
@@ -131,7 +137,7 @@ class StorageDaemon:
         finally:
             ours.close()
             if running:
-                with contextlib.suppress(QMPError, EOFError):
+                with contextlib.suppress(QMPError, EOFError, OSError):
                     await self._qmp.disconnect()
                 await running.end()
             self._ledger.release(claim)

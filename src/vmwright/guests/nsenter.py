@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import signal
 from pathlib import Path
@@ -20,7 +21,7 @@ from vmwright.errors import MachineError, ProcessError
 from vmwright.events import Stream
 from vmwright.guests.linux import ASK_STOPPING, says_stopping
 from vmwright.guests.transport import Ended
-from vmwright.state.resources import started
+from vmwright.state.host import started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -32,6 +33,11 @@ LONGEST = 7 * 24 * 3600.0
 PIECE = 1 << 20
 BY_SIGNAL = 128
 STOPPING_SECONDS = 30.0
+AWAKE_SECONDS = 1.0
+# in /proc/PID/stat
+STOPPED = "T"
+EXITING = 0x4
+SHUTDOWN = "systemd-shutdow"  # cut off there
 
 
 class NsenterTransport:
@@ -78,10 +84,10 @@ class NsenterTransport:
 
     async def is_stopping(self) -> bool:
         """Return whether the container is gone or on its way down, also where something still delays that."""
-        if not self.is_up:
+        if not self.is_up or _is_last_act(self._leader):
             return True
         answer = await self._run(ASK_STOPPING, as_root=True, timeout=STOPPING_SECONDS)
-        return not self.is_up or says_stopping(answer.stdout)
+        return not self.is_up or _is_last_act(self._leader) or says_stopping(answer.stdout)
 
     async def put(
         self, source: Path, destination: str, *, mode: int, progress: ProgressSink | None = None
@@ -130,10 +136,11 @@ class NsenterTransport:
             )
         )
         try:
-            await asyncio.wait({run}, timeout=timeout)
-            if not run.done():
-                raise MachineError(f"The guest did not end within {timeout:g} seconds: {command}")
+            async with asyncio.timeout(timeout):
+                await _end_of(run, pids)
             return run.result()
+        except TimeoutError:
+            raise MachineError(f"The guest did not end within {timeout:g} seconds: {command}") from None
         except ProcessError as error:
             raise MachineError(f"The container cannot be entered: {error.message}", hint=error.hint) from None
         finally:
@@ -153,6 +160,27 @@ async def _pieces(source: Path, progress: ProgressSink | None) -> AsyncGenerator
             done += len(piece)
             if progress:
                 progress(done, total)
+
+
+def _is_last_act(leader: int) -> bool:
+    """Whether a container's init exits, or is the program that does nothing but end all others."""
+    with contextlib.suppress(OSError):
+        _, name, rest = re.split(r"[()]", Path(f"/proc/{leader}/stat").read_text())
+        return name == SHUTDOWN or bool(int(rest.split()[6]) & EXITING)
+    return False
+
+
+async def _end_of(run: asyncio.Task[process.Finished], pids: list[int]) -> None:
+    """Wait for a command's end and keep its nsenter awake meanwhile.
+
+    A container on its way down stops what runs in it for a moment. nsenter, outside, then stops itself and is
+    not continued with the others, but the container cannot end before nsenter has seen its child's death.
+    """
+    while not (await asyncio.wait({run}, timeout=AWAKE_SECONDS))[0]:
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == STOPPED:
+                    os.kill(pid, signal.SIGCONT)
 
 
 def _kill_family(ancestor: int) -> None:

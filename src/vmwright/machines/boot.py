@@ -55,7 +55,7 @@ class Booted:
                         return (await client.get(url)).raise_for_status().text
                     except httpx2.HTTPError as error:
                         reason = str(error) or type(error).__name__
-                    if ended := self.machine.lost():
+                    if ended := self.machine.ended():
                         raise ended
                     await asyncio.sleep(PAGE_STEP)
         except TimeoutError:

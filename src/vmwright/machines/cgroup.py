@@ -10,56 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.disks.mounts import thaw
 from vmwright.errors import MachineError
+from vmwright.machines.cgroup_trees import Hierarchy, folders_of, has_own_root, kill, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 JOINER = Path(__file__).with_name("enter-cgroup.sh")
-SYSTEMD = "name=systemd"
 PERIOD_US = 100_000
 MIB = 1 << 20
 DYING_TRIES = 200
 DYING_PAUSE = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Hierarchy:
-    """One mounted tree of cgroups: cgroup v2 (``unified``), or v1 with its controllers."""
-
-    root: Path
-    unified: bool
-    controllers: frozenset[str]
-
-    @property
-    def is_systemds(self) -> bool:
-        """Whether systemd keeps its units in it, so that a container has a part of its own there."""
-        return self.unified or SYSTEMD in self.controllers
-
-
-def hierarchies(mountinfo: str | None = None) -> tuple[Hierarchy, ...]:
-    """Return the trees in which a container needs a cgroup, from the kernel's table of mounts."""
-    text = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo
-    found: list[Hierarchy] = []
-    for line in text.splitlines():
-        left, _, right = line.partition(" - ")
-        kind, _, options = right.split(maxsplit=2)
-        root = Path(left.split()[4])
-        if kind == "cgroup2":
-            tree = Hierarchy(root, unified=True, controllers=frozenset())
-        elif kind == "cgroup" and (wanted := {SYSTEMD, "memory", "cpu"} & set(options.split(","))):
-            tree = Hierarchy(root, unified=False, controllers=frozenset(wanted))
-        else:
-            continue
-        if not any((tree.unified, tree.controllers) == (one.unified, one.controllers) for one in found):
-            found.append(tree)
-    return tuple(found)
 
 
 class Cgroup:
@@ -125,20 +90,18 @@ async def remove(name: str) -> None:
 
     :raises MachineError: a process does not die.
     """
-    folders = [folder for tree in hierarchies() if (folder := tree.root / name).is_dir()]
-    for pid in _members(folders):
-        if _has_own_root(pid):
+    folders = folders_of(name)
+    for pid in members(folders):
+        if has_own_root(pid):
             await thaw(Path(f"/proc/{pid}/root"))
             break
     for _ in range(DYING_TRIES):
-        members = _members(folders)
-        for pid in members:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if not members and all(_removed(folder) for folder in folders):
+        inside = members(folders)
+        kill(inside)
+        if not inside and all(_removed(folder) for folder in folders):
             return
         await asyncio.sleep(DYING_PAUSE)
-    raise MachineError(f"The container's processes do not die: {sorted(_members(folders))}", target=name)
+    raise MachineError(f"The container's processes do not die: {sorted(members(folders))}", target=name)
 
 
 def _limits(*, cpus: int, memory_mib: int) -> dict[str, tuple[str, str, str]]:
@@ -164,22 +127,6 @@ def _limited(tree: Hierarchy, folder: Path, controller: str, limit: tuple[str, s
 
 def _joining(folders: Iterator[Path]) -> tuple[str, ...]:
     return ("sh", str(JOINER), *(str(folder / "cgroup.procs") for folder in folders), "--")
-
-
-def _members(folders: list[Path]) -> set[int]:
-    found: set[int] = set()
-    for folder in folders:
-        for file in folder.rglob("cgroup.procs"):
-            with contextlib.suppress(OSError):
-                found.update(int(line) for line in file.read_text().split())
-    return found - {0}
-
-
-def _has_own_root(pid: int) -> bool:
-    try:
-        return not Path(f"/proc/{pid}/root").samefile("/")
-    except OSError:
-        return False
 
 
 def _removed(folder: Path) -> bool:

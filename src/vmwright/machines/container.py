@@ -1,7 +1,7 @@
 """The container: systemd-nspawn on the build's own disk, for Linux guests, at the host's speed.
 
 It boots the image's systemd with its services, network and sudo, but with this host's kernel: what belongs to
-the kernel or the boot loader is noticed (``changed_boot_files``) and finished in a VM.
+the kernel or the boot loader is noticed (``boot_files.py``) and finished in a VM.
 
 From the inside out, and removed in the reverse order: the storage daemon shows the qcow2 chain as a raw file;
 its root partition is mounted; a cgroup is made; systemd-nspawn boots the tree in it;
@@ -14,34 +14,39 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from vmwright.disks import storage_daemon
 from vmwright.disks.attach import AttachedRoot
 from vmwright.disks.mounts import shared, thaw
 from vmwright.disks.storage_daemon import StorageDaemon
-from vmwright.errors import MachineError
+from vmwright.errors import MachineError, MachineLostError, ProcessError
 from vmwright.guests.build_user import create_build_user
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.nsenter import NsenterTransport
 from vmwright.machines import nspawn, pasta
-from vmwright.machines.boot_files import BootFiles, boot_files, changes
-from vmwright.machines.cgroup import Cgroup, hierarchies
+from vmwright.machines.cgroup import Cgroup
+from vmwright.machines.cgroup_trees import hierarchies, kill_all
 from vmwright.machines.container_needs import refuse_other_partitions
 from vmwright.machines.container_network import ContainerNetwork
+from vmwright.machines.losses import an_end, loss
 from vmwright.machines.machine import MachineKind
+from vmwright.machines.removal import to_its_end
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from vmwright.events import Events
     from vmwright.machines.machine import MachineSpec
     from vmwright.machines.nspawn import Life
+    from vmwright.process import Running
     from vmwright.state.resources import Ledger
 
 Part = TypeVar("Part")
 
 BOOT_SECONDS = 120.0
 SWITCH_OFF_SECONDS = 30.0
+STORAGE, PASTA = storage_daemon.PROGRAM, pasta.PROGRAM
 
 # A VM's first boot makes host keys; without one a step's `systemctl restart ssh` would fail only in here.
 # Generalizing removes them.
@@ -73,12 +78,14 @@ class ContainerMachine:
         self._network = ContainerNetwork(
             spec.network, self._guest, log=self._folder / "network.log", ledger=ledger
         )
-        self._boot_files: BootFiles = {}
         self._disk = contextlib.AsyncExitStack()
         self._alive = contextlib.AsyncExitStack()
         self._daemon: StorageDaemon | None = None
         self._root: AttachedRoot | None = None
         self._life: Life | None = None
+        self._has_booted = False
+        self._is_destroyed = False
+        self._loss: MachineLostError | None = None
 
     async def start(self, disk: Path) -> LinuxGuest:
         """Boot the container on ``disk``; see ``Machine.start``.
@@ -98,17 +105,19 @@ class ContainerMachine:
         await refuse_other_partitions(self._guest)
         await create_build_user(self._guest)
         await self._guest.ask("sh", "-c", HOST_KEYS, as_root=True)
-        self._boot_files = await boot_files(self._guest)
         return self._guest
 
     async def settle(self, *, timeout: float) -> bool:
         """Boot the container again where it asked for that; see ``Machine.settle``."""
+        self._refuse_lost()
         if not await self._transport.is_stopping():
+            self._refuse_lost()
             return False
         try:
             async with asyncio.timeout(timeout):
                 code = await _started(self._life).over()
-                await self._alive.aclose()
+                self._refuse_lost()
+                await self._end_life()
                 if code != nspawn.REBOOT:
                     raise MachineError(
                         "The guest was switched off by a step",
@@ -122,37 +131,83 @@ class ContainerMachine:
     async def checkpoint(self, layer: Path) -> None:
         """Freeze the disk for an instant and go on in a new layer; see ``Machine.checkpoint``."""
         daemon, root = _started(self._daemon), _started(self._root)
-        await pasta.leave_resolver(self._guest)
-        async with root.frozen():
-            await daemon.snapshot(layer)
-        await self._network.set_resolver()
-
-    async def changed_boot_files(self) -> tuple[str, ...]:
-        """Return the boot files that were changed in here; see ``Machine.changed_boot_files``."""
-        return changes(self._boot_files, await boot_files(self._guest))
+        try:
+            self._refuse_lost()
+            await pasta.leave_resolver(self._guest)
+            async with root.frozen():
+                await daemon.snapshot(layer)
+            await self._network.set_resolver()
+        except (MachineError, ProcessError) as error:
+            raise await self.lost() or error from None
 
     async def power_off(self) -> None:
         """Switch the container off, give freed blocks back, close the disk; see ``Machine.power_off``."""
         life, root = _started(self._life), _started(self._root)
-        await pasta.leave_resolver(self._guest)
-        life.switch_off()
         try:
-            async with asyncio.timeout(SWITCH_OFF_SECONDS):
-                await life.over()
-        except TimeoutError:
-            self._events.warn(
-                f"The guest did not switch off within {SWITCH_OFF_SECONDS:g} seconds and was killed"
-            )
-        await self._alive.aclose()
-        await root.trim()
+            self._refuse_lost()
+            await pasta.leave_resolver(self._guest)
+            life.switch_off()
+            if await _is_over(life, within=SWITCH_OFF_SECONDS):
+                self._refuse_lost()
+            else:
+                self._events.warn(
+                    f"The guest did not switch off within {SWITCH_OFF_SECONDS:g} seconds and was killed"
+                )
+            await self._end_life()
+            await root.trim()
+        except (MachineError, ProcessError) as error:
+            raise await self.lost() or error from None
         await self.destroy()
+
+    async def lost(self) -> MachineLostError | None:
+        """Return which program was killed; see ``Machine.lost``."""
+        if self._is_destroyed:
+            return self._loss
+        if self._lost() is None:
+            await an_end(running for _, running in self._programs())
+        return self._lost()
+
+    def _lost(self) -> MachineLostError | None:
+        """Return which program was killed, of those whose end is known by now."""
+        life = self._life
+        if life and life.was_killed:
+            return loss("systemd-nspawn, or the container's init,", life.running)
+        for name, running in self._programs():
+            # by itself the storage daemon never ends, and pasta not before its container
+            needed = name == STORAGE or (name == PASTA and self._transport.is_up)
+            if (code := running.returncode) is not None and (code < 0 or needed):
+                return loss(name, running)
+        return None
+
+    def _refuse_lost(self) -> None:
+        if error := self._lost():
+            raise error
+
+    def _programs(self) -> Iterator[tuple[str, Running]]:
+        daemon = self._daemon.running if self._daemon else None
+        life = self._life.running if self._life else None
+        network = self._network.pasta if self._life else None
+        for name, running in ((STORAGE, daemon), (nspawn.PROGRAM, life), (PASTA, network)):
+            if running:
+                yield name, running
 
     async def destroy(self) -> None:
         """Remove everything; see ``Machine.destroy``."""
-        if self._root:
-            await thaw(self._root.folder)
-        await self._alive.aclose()
-        await self._disk.aclose()
+        if not self._is_destroyed:
+            self._is_destroyed, self._loss = True, self._lost()
+        await to_its_end(self._remove())
+
+    async def _remove(self) -> None:
+        async with contextlib.AsyncExitStack() as parts:
+            parts.push_async_callback(self._disk.aclose)
+            parts.push_async_callback(self._alive.aclose)
+            if self._root:
+                await thaw(self._root.folder)
+
+    async def _end_life(self) -> None:
+        """End what is left of the container's present life, which is no loss."""
+        self._life = None
+        await to_its_end(self._alive.aclose())
 
     async def _boot(self) -> None:
         """Boot the container, at first or after a reboot; each life has a cgroup and a network of its own."""
@@ -169,11 +224,13 @@ class ContainerMachine:
             )
         )
         self._life = life
+        await self._alive.enter_async_context(_dying_with(life, self._spec.name))
         leader = await life.born(timeout=BOOT_SECONDS)
         await self._alive.enter_async_context(self._network.connected(leader))
         await life.booted(timeout=BOOT_SECONDS)
         self._transport.lead_to(leader, own.enter())
         await self._network.configure(leader)
+        self._has_booted = True
 
     @contextlib.asynccontextmanager
     async def _own_cgroup(self) -> AsyncIterator[Cgroup]:
@@ -187,12 +244,36 @@ class ContainerMachine:
             raise
         try:
             refused = own.limit(cpus=self._spec.cpus, memory_mib=self._spec.memory_mib)
-            if refused and self._life is None:
+            if refused and not self._has_booted:
                 self._events.note(f"This host cannot limit the container's {' and '.join(refused)}")
             yield own
         finally:
             await nspawn.remove_container(name)
             self._ledger.release(claim)
+
+
+@contextlib.asynccontextmanager
+async def _dying_with(life: Life, name: str) -> AsyncIterator[None]:
+    """Kill the container when its nspawn was killed: a step of hours would go on in it, to be run again."""
+
+    async def watch() -> None:
+        await life.over()
+        await asyncio.to_thread(kill_all, name)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def _is_over(life: Life, *, within: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await life.over()
+            return True
+    return False
 
 
 def _started(part: Part | None) -> Part:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmwright import process
 from vmwright.errors import MachineError, ProcessError
-from vmwright.machines.cgroup import hierarchies
+from vmwright.machines.cgroup_trees import hierarchies
 
 if TYPE_CHECKING:
     from vmwright.guests.linux import LinuxGuest

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.network import Network
+    from vmwright.process import Running
     from vmwright.state.resources import Ledger
 
 INTERFACE = "host0"  # systemd-nspawn's name for it
@@ -56,6 +57,7 @@ class ContainerNetwork:
         self._log = log
         self._ledger = ledger
         self._servers: tuple[str, ...] = ()
+        self.pasta: Running | None = None
 
     def options(self) -> tuple[str, ...]:
         """Return systemd-nspawn's options.
@@ -74,7 +76,7 @@ class ContainerNetwork:
             yield
             return
         self._servers = (pasta.NAME_SERVER,)
-        async with pasta.connected(leader, log=self._log, ledger=self._ledger):
+        async with pasta.connected(leader, log=self._log, ledger=self._ledger) as self.pasta:
             yield
 
     async def configure(self, leader: int) -> None:

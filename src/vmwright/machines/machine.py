@@ -11,6 +11,7 @@ from vmwright.machines.network import USER, Network
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmwright.errors import MachineLostError
     from vmwright.guests.linux import LinuxGuest
     from vmwright.template.model import Generation
 
@@ -92,6 +93,7 @@ class Machine(Protocol):
         """Wait until the guest is up again where it is restarting; return whether it had been.
 
         :param timeout: seconds for the whole restart.
+        :raises MachineLostError: see ``lost``.
         :raises MachineError: the guest is off, or did not come back in time.
         """
 
@@ -99,15 +101,20 @@ class Machine(Protocol):
         """Freeze the disk as it is and let the guest go on in a new overlay at ``layer``.
 
         When this returns, the disk that was written so far never changes again.
-        """
 
-    async def changed_boot_files(self) -> tuple[str, ...]:
-        """Return the paths of boot files that differ from those at the start and that this machine cannot
-        vouch for: a container's own; none for a VM, which boots what it writes.
+        :raises MachineLostError: see ``lost``; what was done since the layer before counts for nothing then.
         """
 
     async def power_off(self) -> None:
         """Shut the guest down in good order and wait until its disk is closed."""
+
+    async def lost(self) -> MachineLostError | None:
+        """Return which program of this host that the machine needs was killed, or None where none was.
+
+        To be asked where something has failed, also after ``destroy`` (which then answers for the time before
+        it). It may take half a second, for the failure is often seen before the program's end. What the guest
+        did itself (switched off, crashed, filled its memory) is no loss.
+        """
 
     async def destroy(self) -> None:
         """Remove all that the machine has on this host, whatever state it is in; needs no answer."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from vmwright import process
 from vmwright.errors import MachineError, ProcessError
+from vmwright.marks import marked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -147,7 +148,7 @@ async def own_namespace(*, log: Path, token: str) -> AsyncIterator[Namespace]:
     :param token: of the claim in the ledger; the process that holds the namespace carries it.
     """
     holder = await process.start(
-        ["unshare", "--user", "--map-root-user", "--net", *HOLDER], log=log, env=process.marked(token)
+        ["unshare", "--user", "--map-root-user", "--net", *HOLDER], log=log, env=marked(token)
     )
     try:
         await _entered(holder)

@@ -19,6 +19,7 @@ from vmwright import process
 from vmwright.disks.mounts import unmount
 from vmwright.errors import MachineError
 from vmwright.machines import cgroup
+from vmwright.marks import marked
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 PROGRAM = "systemd-nspawn"
 REBOOT = 133
+KILLED = "terminated by signal KILL"
+HALTED = "Trying to halt container. Send SIGTERM again"
+LAST_WORDS = 1000  # lines of a container that is told to halt
 HOST_FOLDERS = ("/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 DATAGRAM = 8192
 LINES = 20
@@ -104,6 +108,22 @@ class Life:
         """Wait for the end; return nspawn's exit code: 0 switched off, 133 (REBOOT) wants to live again."""
         return await self._running.wait()
 
+    @property
+    def running(self) -> Running:
+        """systemd-nspawn, the container's parent; it never ends before the container unless it is killed."""
+        return self._running
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether this host ended it: systemd-nspawn, or the init, which nobody inside can kill."""
+        code = self._running.returncode
+        if code is None or code < 0:
+            return code is not None
+        if code == 0:
+            return HALTED in self._running.last_lines(LAST_WORDS)
+        # it is said after the init's end, so behind all that the guest has printed
+        return KILLED in self._running.last_lines(3)
+
     def switch_off(self) -> None:
         """Ask the container's systemd to power off."""
         with contextlib.suppress(ProcessLookupError):
@@ -161,7 +181,7 @@ async def launched(
             running = await process.start(
                 [*start_in, *nspawn_arguments(name, root, network)],
                 log=log,
-                env={**ENVIRONMENT, "NOTIFY_SOCKET": f"@vmwright-{token}", **process.marked(token)},
+                env={**ENVIRONMENT, "NOTIFY_SOCKET": f"@vmwright-{token}", **marked(token)},
             )
             life = Life(running, notices)
             yield life

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vmwright import process
 from vmwright.errors import MachineError
+from vmwright.marks import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,9 +156,7 @@ async def start_passt_inside(
 
 
 async def _start(arguments: Sequence[str], device: socket.socket, *, log: Path, token: str) -> Running:
-    return await process.start(
-        arguments, log=log, env=process.marked(token), pass_fds=(device.fileno(),), hint=HINT
-    )
+    return await process.start(arguments, log=log, env=marked(token), pass_fds=(device.fileno(),), hint=HINT)
 
 
 def failure(program: str, running: Running) -> MachineError:

@@ -19,6 +19,7 @@ from vmwright import process
 from vmwright.errors import MachineError
 from vmwright.machines.netns import Namespace
 from vmwright.machines.passt import LOOPBACK, failure
+from vmwright.marks import marked
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -112,16 +113,16 @@ def _arguments(leader: int, *, root: bool) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def connected(leader: int, *, log: Path, ledger: Ledger) -> AsyncIterator[None]:
-    """Give the container's present life a network while the block runs.
+async def connected(leader: int, *, log: Path, ledger: Ledger) -> AsyncIterator[Running]:
+    """Give the container's present life a network while the block runs, which is given pasta.
 
     :raises MachineError: pasta does not start; its own words are in the message.
     """
     token = uuid.uuid4().hex
     claim = ledger.claim(ResourceKind.PROCESS, token)
     try:
-        async with running_pasta(pasta_arguments(leader), leader, log=log, token=token):
-            yield
+        async with running_pasta(pasta_arguments(leader), leader, log=log, token=token) as running:
+            yield running
     finally:
         ledger.release(claim)
 
@@ -135,7 +136,7 @@ async def running_pasta(
     pasta hides its environment, and with it the token, from a plain user's other programs: it is started by
     one that does not, and dies with that.
     """
-    running = await process.start([*TIED, *arguments], log=log, env=process.marked(token))
+    running = await process.start([*TIED, *arguments], log=log, env=marked(token))
     try:
         await _wait_for_route(leader, running)
         yield running

@@ -16,7 +16,7 @@ from vmwright.errors import ProcessError
 from vmwright.machines.machine import Accelerator
 from vmwright.machines.qemu_arguments import PROGRAM, TCG
 from vmwright.process import run
-from vmwright.state.resources import boot_id
+from vmwright.state.host import boot_id
 
 CACHE_NAME = "host.json"
 KERNELS = "kernels"

@@ -10,26 +10,29 @@ import uuid
 from typing import TYPE_CHECKING
 
 from vmwright import process
-from vmwright.errors import MachineError
+from vmwright.errors import MachineError, MachineLostError
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.ssh import SshAddress, SshTransport
 from vmwright.machines import bridge, netns
 from vmwright.machines.azure.instance import WIRESERVER_ADDRESS, Instance, Nic
 from vmwright.machines.azure.ovf import write_dvd
 from vmwright.machines.firmware import own_copy, require_firmware
+from vmwright.machines.losses import an_end, loss
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.monitor import Monitor
 from vmwright.machines.network import NetworkMode
 from vmwright.machines.passt import LOOPBACK, PLAIN, Forward, GuestAddresses
 from vmwright.machines.provisioning import finish_provisioning, settled_state
 from vmwright.machines.qemu_arguments import Attachments, Device, qemu_arguments
+from vmwright.machines.removal import to_its_end
 from vmwright.machines.seed import Access, cloud_config, new_access, write_seed
 from vmwright.machines.vm_network import VmNetwork, vm_network
+from vmwright.marks import marked
 from vmwright.state.resources import ResourceKind
 from vmwright.template.model import Generation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from vmwright.events import Events
@@ -43,6 +46,7 @@ BOOT_SECONDS = 900.0
 SHUTDOWN_SECONDS = 120.0
 CONSOLE_LINES = 15
 SSH_PORT = 22
+STOPPED = "terminating on signal"
 # waagent looks for a route to the wireserver where DHCP does not name it (option 245): the gateway's is one
 ON_AZURE = GuestAddresses(gateway=WIRESERVER_ADDRESS)
 
@@ -76,6 +80,8 @@ class QemuMachine:
         self._disk: Path | None = None
         self._layers = 0
         self._boot_id = ""
+        self._is_destroyed = False
+        self._loss: MachineLostError | None = None
 
     @property
     def console(self) -> Path:
@@ -90,7 +96,7 @@ class QemuMachine:
         seed = self._make_seed()
         await self._launch(seed, firmware)
         try:
-            self._transport = SshTransport(await self._ssh_address(), lost=self.lost)
+            self._transport = SshTransport(await self._ssh_address(), lost=self.ended)
             self._owned.push_async_callback(self._transport.close)
             await self._transport.connect(timeout=BOOT_SECONDS)
             self._guest = LinuxGuest(self._transport, self.spec.user)
@@ -99,7 +105,7 @@ class QemuMachine:
                 await self._platform.wait_until_ready()
             self._boot_id = await self._guest.boot_id()
         except MachineError as error:
-            raise self.lost() or self._with_console(error.message) from None
+            raise self.ended() or self._with_console(error.message) from None
         return self._guest
 
     async def settle(self, *, timeout: float) -> bool:
@@ -107,7 +113,7 @@ class QemuMachine:
         guest = self._running_guest()
         try:
             async with asyncio.timeout(timeout):
-                state = await settled_state(guest, self.lost)
+                state = await settled_state(guest, self.ended)
                 if state.boot_id == self._boot_id:
                     return False
                 self._boot_id = state.boot_id
@@ -126,16 +132,12 @@ class QemuMachine:
             raise MachineError(f"There is a layer at {layer} already", target=str(layer))
         # for as long as it takes: a step may have left gigabytes unwritten
         if await self._running_guest().run("sync", as_root=True, sink=lambda *_: None) != 0:
-            raise self.lost() or MachineError("The guest could not write its files to the disk (sync)")
+            raise self.ended() or MachineError("The guest could not write its files to the disk (sync)")
         new_node = f"layer{self._layers + 1}"
         await self._monitor.snapshot(f"layer{self._layers}", layer, new_node=new_node)
         self._layers += 1
         self._disk = layer
         await asyncio.to_thread(_flush, disk)
-
-    async def changed_boot_files(self) -> tuple[str, ...]:
-        """Return nothing: this machine boots what it writes."""
-        return ()
 
     async def power_off(self) -> None:
         """Shut the guest down: by its own command first, by the power button where that does not end it."""
@@ -144,8 +146,8 @@ class QemuMachine:
             await self._monitor.press_power_button()
             if not await _ended(qemu, within=SHUTDOWN_SECONDS / 2):
                 raise self._with_console(f"The guest did not shut down within {SHUTDOWN_SECONDS:g} seconds")
-        if qemu.returncode != 0:
-            raise MachineError(f"QEMU ended with exit code {qemu.returncode}: {qemu.last_lines()}")
+        if qemu.returncode or _was_stopped(qemu):
+            raise self.ended() or MachineError("QEMU was ended by another than its guest")
         await self.destroy()
         await asyncio.to_thread(_flush, disk)
 
@@ -155,23 +157,50 @@ class QemuMachine:
 
     async def destroy(self) -> None:
         """End QEMU and passt and remove the seed and the firmware's variables."""
+        if not self._is_destroyed:
+            self._is_destroyed, self._loss = True, self._lost()
         if self._transport:
             self._transport.abort()
-        await self._owned.aclose()
+        await to_its_end(self._owned.aclose())
 
-    def lost(self) -> MachineError | None:
-        """Return what ended the machine, or None while it runs."""
-        if self._qemu and self._qemu.returncode == 0:
+    def ended(self) -> MachineError | None:
+        """Return what ended the machine, whoever did it, or None while it runs."""
+        if self._qemu and self._qemu.returncode == 0 and not _was_stopped(self._qemu):
             return self._with_console("The guest was powered off while it was still needed")
         if self._platform and (failure := self._platform.failure()):
             return self._with_console(failure)
-        # passt ends with 0 when QEMU does: then QEMU's own end, seen in a moment, tells more
-        pasta = self._network.pasta if self._network else None
-        for name, running in (("QEMU", self._qemu), ("passt", self._passt), ("pasta", pasta)):
-            if running and running.returncode:
+        for name, running in self._programs():
+            # passt ends with 0 when QEMU does: then QEMU's own end, seen in a moment, tells more
+            if running.returncode and running.returncode > 0:
                 said = running.last_lines()
                 return self._with_console(f"{name} ended with exit code {running.returncode}: {said}")
-        return None
+            if running.returncode and running.returncode < 0:
+                return loss(name, running)
+        return loss("QEMU", self._qemu) if self._qemu and self._qemu.returncode == 0 else None
+
+    async def lost(self) -> MachineLostError | None:
+        """Return which program was killed; see ``Machine.lost``."""
+        if self._is_destroyed:
+            return self._loss
+        if self.ended() is None:
+            await an_end(running for _, running in self._programs())
+        return self._lost()
+
+    def _lost(self) -> MachineLostError | None:
+        """Return which program was killed, of those whose end is known by now."""
+        reason = self.ended()
+        if isinstance(reason, MachineLostError):
+            return reason
+        is_up = self._qemu is not None and self._qemu.returncode is None
+        # told to end, they do so with 0; by themselves never before QEMU
+        told = (loss(name, running) for name, running in self._programs() if running.returncode == 0)
+        return next(told, None) if reason is None and is_up else None
+
+    def _programs(self) -> Iterator[tuple[str, Running]]:
+        pasta = self._network.pasta if self._network else None
+        for name, running in (("QEMU", self._qemu), ("passt", self._passt), ("pasta", pasta)):
+            if running:
+                yield name, running
 
     async def _ask_to_stop(self) -> bool:
         """Tell the guest to shut down; False where it cannot be told, as when the build user is gone."""
@@ -240,7 +269,7 @@ class QemuMachine:
             self._qemu = await process.start(
                 qemu_arguments(self.spec, attached),
                 log=self.spec.folder / f"{self.spec.name}.qemu.log",
-                env=process.marked(token),
+                env=marked(token),
                 pass_fds=(qemu_control.fileno(), device.descriptor),
                 hint="apt-get install qemu-system-x86",
             )
@@ -251,7 +280,7 @@ class QemuMachine:
                 await self._monitor.connect(control.dup())
             except MachineError as error:
                 await _ended(self._qemu, within=1)
-                raise self.lost() or error from None
+                raise self.ended() or error from None
 
     async def _connect(self, handed_over: contextlib.ExitStack) -> Device:
         """Make the network behind QEMU's network device; ``handed_over`` closes what then is QEMU's alone."""
@@ -281,7 +310,7 @@ class QemuMachine:
         host, port = LOOPBACK, self.ssh_port
         if name := self.spec.network.bridge:
             port = SSH_PORT
-            host = await bridge.find_guest(name, self.mac, port, lost=self.lost, timeout=BOOT_SECONDS)
+            host = await bridge.find_guest(name, self.mac, port, lost=self.ended, timeout=BOOT_SECONDS)
         return SshAddress(host, port, self.spec.user, self.access.client_key, self.access.host_key)
 
     def _own_process(self) -> str:
@@ -323,6 +352,11 @@ async def _ended(running: Running, *, within: float) -> bool:
         async with asyncio.timeout(within):
             await running.wait()
     return running.returncode is not None
+
+
+def _was_stopped(qemu: Running) -> bool:
+    """Whether a signal that it minds ended QEMU: its exit code is 0 then, as when its guest is off."""
+    return STOPPED in qemu.last_lines()
 
 
 def _flush(path: Path) -> None:

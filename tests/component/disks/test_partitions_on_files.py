@@ -16,6 +16,7 @@ from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.disks.vhd import MIB
 from vmwright.errors import SourceError, UnsupportedError
 from vmwright.process import run
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 from vmwright.template.model import Generation, OsType
@@ -38,7 +39,7 @@ ELF_X86_64 = b"\x7fELF" + bytes(14) + (0x3E).to_bytes(2, "little") + bytes(44)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield Ledger(database)
     database.close()
 

@@ -26,6 +26,7 @@ from vmwright.machines.azure.instance import METADATA_ADDRESS, WIRESERVER_ADDRES
 from vmwright.machines.azure.platform import Platform
 from vmwright.machines.machine import AssignedIdentity, AzureEnvironment, MachineSpec
 from vmwright.machines.qemu import QemuMachine
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 from vmwright.template.model import Generation
@@ -230,11 +231,11 @@ async def test_a_failure_is_told_in_the_guests_own_words(guest: Guest) -> None:
 
 async def test_a_failure_ends_the_start_at_once(guest: Guest, tmp_path: Path) -> None:
     spec = MachineSpec(name="vm", folder=tmp_path, cpus=1, memory_mib=1024, generation=Generation.V1)
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     machine = QemuMachine(spec, Ledger(database), guest.events)
     machine._platform = guest.platform
     address = SshAddress("127.0.0.1", 1, spec.user, machine.access.client_key, machine.access.host_key)
-    connecting = asyncio.create_task(SshTransport(address, lost=machine.lost).connect(timeout=600))
+    connecting = asyncio.create_task(SshTransport(address, lost=machine.ended).connect(timeout=600))
     await guest.report(FAILED)
     with pytest.raises(MachineError, match=r"provisioning failed: result=error\|reason=failure to parse"):
         await connecting

@@ -14,7 +14,8 @@ from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.nsenter import NsenterTransport
 from vmwright.guests.transport import Ended
 from vmwright.machines.boot_files import boot_files, changes
-from vmwright.machines.cgroup import JOINER, Cgroup, Hierarchy, hierarchies
+from vmwright.machines.cgroup import JOINER, Cgroup
+from vmwright.machines.cgroup_trees import Hierarchy, hierarchies
 from vmwright.machines.container_needs import missed_mounts, obstacle
 from vmwright.machines.nspawn import nspawn_arguments
 from vmwright.machines.passt import Forward

@@ -21,6 +21,7 @@ from vmwright.machines import netns
 from vmwright.machines.network import USER, Network, NetworkMode
 from vmwright.machines.passt import Forward, GuestAddresses, free_port
 from vmwright.machines.vm_network import FIRST_DOOR, vm_network
+from vmwright.marks import kill_marked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -198,7 +199,7 @@ async def test_what_a_killed_process_leaves_is_found_by_its_token(tmp_path: Path
         async with asyncio.timeout(30):
             while is_running(int(children[0])):
                 await asyncio.sleep(0.01)
-        assert process.kill_marked(token) >= 1
+        assert kill_marked(token) >= 1
         async with asyncio.timeout(30):
             while is_running(made.namespace.pid):
                 await asyncio.sleep(0.01)

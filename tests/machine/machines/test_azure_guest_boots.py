@@ -20,6 +20,7 @@ from vmwright.events import Events, Level, Notice
 from vmwright.guests.linux import LinuxGuest
 from vmwright.machines.machine import AzureEnvironment, MachineSpec
 from vmwright.machines.qemu import QemuMachine
+from vmwright.settings import Settings
 from vmwright.state.database import Database, open_database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import ResourceRow
@@ -37,7 +38,7 @@ AGENT = ("usr/sbin/waagent", "lib/systemd/system/walinuxagent.service", "etc/ini
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 

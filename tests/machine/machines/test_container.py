@@ -17,9 +17,11 @@ from vmwright.disks.storage_daemon import StorageDaemon
 from vmwright.errors import MachineError, ProcessError
 from vmwright.events import Events
 from vmwright.guests.build_user import removal_of
+from vmwright.machines.boot_files import boot_files, changes
 from vmwright.machines.container import ContainerMachine
 from vmwright.machines.container_needs import obstacle
 from vmwright.machines.machine import MachineSpec
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 from vmwright.template.model import Generation
@@ -38,7 +40,7 @@ ROOT_PARTITION = 3
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield Ledger(database)
     database.close()
 
@@ -166,13 +168,13 @@ async def test_frozen_layers_hold_what_was_there(debian_disk: Path, tmp_path: Pa
         with pytest.raises(ProcessError, match="already"):
             await machine.checkpoint(layers[2])
         assert await say(guest, "sudo touch /opt/still-writable; getent hosts localhost") != ""
-        assert await machine.changed_boot_files() == ()
+        before = await boot_files(guest)
         await say(
             guest,
             "echo 'quiet' | sudo tee -a /etc/default/grub; echo >> /boot/initrd.img-$(ls /lib/modules)",
             as_root=True,
         )
-        changed = await machine.changed_boot_files()
+        changed = changes(before, await boot_files(guest))
         assert "/etc/default/grub" in changed
         assert any(path.startswith("/boot/initrd.img-") for path in changed)
         await guest.ask("sh", "-c", removal_of("packer"), as_root=True)

@@ -20,8 +20,9 @@ from vmwright.events import Events
 from vmwright.machines.container import ContainerMachine
 from vmwright.machines.machine import MachineSpec
 from vmwright.machines.nspawn import remove_container
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
-from vmwright.state.resources import Ledger, Resource, ResourceKind
+from vmwright.state.resources import Ledger, Owner, Resource, ResourceKind
 from vmwright.state.tables import ResourceRow
 from vmwright.template.model import Generation
 
@@ -38,7 +39,7 @@ DESTROY_SECONDS = 5.0
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 
@@ -63,7 +64,16 @@ async def machine(disk: Path, database: Database) -> AsyncIterator[ContainerMach
 def claims(database: Database) -> list[Resource]:
     with database.session() as session:
         rows = session.scalars(select(ResourceRow).order_by(ResourceRow.id.desc())).all()
-    return [Resource(row.id, ResourceKind(row.kind), row.identity, row.build_id) for row in rows]
+    return [
+        Resource(
+            row.id,
+            ResourceKind(row.kind),
+            row.identity,
+            row.build_id,
+            Owner(row.owner_pid, row.owner_started, row.boot_id),
+        )
+        for row in rows
+    ]
 
 
 def leftovers(folder: Path, tokens: set[str]) -> list[str]:

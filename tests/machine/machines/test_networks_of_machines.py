@@ -22,6 +22,7 @@ from vmwright.machines import bridge
 from vmwright.machines.container import ContainerMachine
 from vmwright.machines.machine import MachineSpec
 from vmwright.machines.network import Network, NetworkMode
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 from vmwright.template.model import Generation
@@ -40,7 +41,7 @@ DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield Ledger(database)
     database.close()
 

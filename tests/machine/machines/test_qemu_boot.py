@@ -18,13 +18,14 @@ import pytest
 
 from vmwright import process
 from vmwright.disks.qemu_img import DiskFormat, create_overlay
-from vmwright.errors import MachineError
+from vmwright.errors import MachineError, MachineLostError
 from vmwright.events import Events, Notice, Stream
 from vmwright.machines.boot import boot_image
 from vmwright.machines.machine import MachineSpec
 from vmwright.machines.network import USER, Network, NetworkMode
 from vmwright.machines.passt import Forward
 from vmwright.machines.qemu import QemuMachine
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import ResourceRow
@@ -50,7 +51,7 @@ ROUTE_LOOPBACK_OUT = (
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 
@@ -212,8 +213,8 @@ async def test_a_uefi_image_is_booted_for_a_look_and_stops_by_its_power_button(
         assert await booted.page(8000, timeout=120) == "hello\n"
         await reaches_names_but_not_the_hosts_loopback(booted.guest, host_secret)
 
-        await text(booted.guest, "rm /etc/sudoers.d/90-cloud-init-users", as_root=True)
-        await booted.machine.power_off()
+        await is_lost_with_its_network(booted.machine, booted.guest)
+        await booted.machine.power_off()  # nobody can be asked in the guest
         assert "Power down" in booted.machine.console.read_text(errors="replace")
     assert owned(database) == []
     assert {path.name for path in tmp_path.glob("look.*")} == {
@@ -223,8 +224,36 @@ async def test_a_uefi_image_is_booted_for_a_look_and_stops_by_its_power_button(
     }
 
 
-async def test_the_end_of_qemu_ends_the_start_at_once(
-    tmp_path: Path, debian_disk: Path, database: Database
+async def is_lost_with_its_network(machine: QemuMachine, guest: LinuxGuest) -> None:
+    """Kill pasta under a step: the loss is known afterwards, and every call that needs the guest tells it."""
+    assert await machine.lost() is None
+    step = asyncio.create_task(guest.run("sleep 900", sink=lambda *_: None))
+    while (await guest.ask("pgrep", "-x", "sleep", check=False)).exit_code != 0:
+        await asyncio.sleep(0.2)
+    os.kill(pid_of(machine, "pasta"), signal.SIGKILL)
+    assert await step is None
+    lost = await machine.lost()
+    assert lost
+    assert "pasta was killed by signal 9" in lost.message
+    with pytest.raises(MachineLostError, match="pasta"):
+        await machine.settle(timeout=60)
+
+
+def pid_of(machine: QemuMachine, program: str) -> int:
+    return next(running.pid for name, running in machine._programs() if name == program)
+
+
+@pytest.mark.parametrize(
+    ("program", "number", "how"),
+    [
+        ("QEMU", signal.SIGKILL, "was killed by signal 9"),
+        ("QEMU", signal.SIGTERM, "was ended from outside"),
+        ("passt", signal.SIGKILL, "was killed by signal 9"),
+        ("pasta", signal.SIGKILL, "was killed by signal 9"),
+    ],
+)
+async def test_the_end_of_a_program_ends_the_start_at_once(
+    tmp_path: Path, debian_disk: Path, database: Database, program: str, number: int, how: str
 ) -> None:
     disk = tmp_path / "disk.qcow2"
     await create_overlay(disk, backing=debian_disk, backing_format=DiskFormat.QCOW2)
@@ -232,8 +261,10 @@ async def test_the_end_of_qemu_ends_the_start_at_once(
         starting = asyncio.create_task(machine.start(disk))
         while not machine.console.exists() or not machine.ssh_port or machine._monitor._watching is None:
             await asyncio.sleep(0.1)
-        assert machine._qemu
-        os.kill(machine._qemu.pid, signal.SIGKILL)
-        with pytest.raises(MachineError, match="QEMU ended with exit code -9"):
+        os.kill(pid_of(machine, program), number)
+        with pytest.raises(MachineLostError, match=f"{program} {how}"):
             await starting
+        async with asyncio.timeout(3):
+            await machine.destroy()
+        assert f"{program} {how}" in str(await machine.lost())
     assert owned(database) == []
