@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from vmwright.disks.qemu_img import DiskFormat, create_overlay
-from vmwright.errors import MachineError
+from vmwright.errors import MachineError, MachineLostError
 from vmwright.events import Event, Stream
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.transport import Ended, OutputSink, ProgressSink
+from vmwright.machines import boot_files
 from vmwright.machines.machine import MachineKind
 
 Kind = TypeVar("Kind", bound=Event)
@@ -22,12 +23,16 @@ Script = Callable[["ScriptedTransport"], Ended]
 
 @dataclass
 class ScriptedTransport:
-    """A guest with a few real commands over a dict of files; other commands answer as the test says."""
+    """A guest with a few real commands over a dict of files; other commands answer as the test says.
+
+    ``boot_files`` are what it boots from, by the digests that it would print of them.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     answers: dict[str, Script] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    boot_files: dict[str, str] = field(default_factory=dict)
 
     async def execute(
         self,
@@ -59,11 +64,18 @@ class ScriptedTransport:
     async def close(self) -> None:
         self.said.append("closed")
 
+    def boot(self) -> None:
+        """Empty /tmp, as each boot does."""
+        self.files = {path: data for path, data in self.files.items() if not path.startswith("/tmp/")}
+
     def _answer(self, command: str) -> Ended:
         for pattern, script in self.answers.items():
             if re.search(pattern, command):
                 return script(self)
         match shlex.split(command):
+            case ["sh", "-c", boot_files.READ]:
+                listed = [f"{digest}  {path}\n" for path, digest in self.boot_files.items()]
+                return Ended(0, "".join(listed).encode())
             case ["cat", path]:
                 known = path in self.files
                 return Ended(0 if known else 1, self.files.get(path, b""))
@@ -75,11 +87,14 @@ class ScriptedTransport:
 
 @dataclass
 class ScriptedMachine:
-    """A machine that records what it is told; ``restarts`` tells how each ``settle`` ends."""
+    """A machine that records what it is told; ``restarts`` tells how each ``settle`` ends.
+
+    ``loss`` is what it answers where something has failed: that a program of the host was killed, or not.
+    """
 
     transport: ScriptedTransport = field(default_factory=ScriptedTransport)
     restarts: list[bool] = field(default_factory=list)
-    changed: tuple[str, ...] = ()
+    loss: MachineLostError | None = None
     told: list[str] = field(default_factory=list)
     kind: MachineKind = MachineKind.CONTAINER
     disk: Path = Path()
@@ -87,14 +102,13 @@ class ScriptedMachine:
     async def start(self, disk: Path) -> LinuxGuest:
         self.told.append(f"start {disk.name}")
         self.disk = disk
+        self.transport.boot()
         return LinuxGuest(self.transport, "packer")
 
     async def settle(self, *, timeout: float) -> bool:
         restarted = self.restarts.pop(0) if self.restarts else False
         if restarted:
-            self.transport.files = {
-                path: data for path, data in self.transport.files.items() if not path.startswith("/tmp/")
-            }
+            self.transport.boot()
         return restarted
 
     async def checkpoint(self, layer: Path) -> None:
@@ -102,11 +116,11 @@ class ScriptedMachine:
         await create_overlay(layer, backing=self.disk, backing_format=DiskFormat.QCOW2)
         self.disk = layer
 
-    async def changed_boot_files(self) -> tuple[str, ...]:
-        return self.changed
-
     async def power_off(self) -> None:
         self.told.append("power off")
+
+    async def lost(self) -> MachineLostError | None:
+        return self.loss
 
     async def destroy(self) -> None:
         self.told.append("destroy")

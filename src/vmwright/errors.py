@@ -4,13 +4,17 @@
     ├── TemplateError        the template cannot be built as written             exit 2
     ├── UnsupportedError     this host or this version cannot do it              exit 3
     ├── BuildCanceledError   the user, or a signal, ended the build              exit 130
+    ├── HandedOverError      this process has left the build to another one      exit 1
+    ├── LostBuildError       another process has taken the build over            exit 1
     └── BuildError           everything that fails once a build has begun        exit 1
         ├── SourceError      the source cannot be resolved, fetched or read
         ├── DownloadError    a script, file or disk could not be had
         ├── ProcessError     a program on this host failed
         ├── MachineError     the machine did not start, answer or stop
+        │   └── MachineLostError  a program of this host that it needs was killed
         ├── StepError        a customizer failed
         ├── DistributeError  one or more distributors failed
+        ├── StoreError       the store that hosts share cannot be used
         └── BuildTimeoutError  buildTimeoutInMinutes is over
 
 Every error carries a stable ``code`` (CamelCase, as ARM writes them), a ``message`` for people, a
@@ -57,6 +61,18 @@ class BuildCanceledError(VmwrightError):
     exit_code = 130
 
 
+class HandedOverError(VmwrightError):
+    """This process ends, and has left the build to another executor."""
+
+    code = "BuildHandedOver"
+
+
+class LostBuildError(VmwrightError):
+    """Another executor has this build now: whoever had it before may not touch it any more."""
+
+    code = "BuildLost"
+
+
 class BuildError(VmwrightError):
     """A build that had begun has failed."""
 
@@ -87,6 +103,12 @@ class MachineError(BuildError):
     code = "MachineFailed"
 
 
+class MachineLostError(MachineError):
+    """A program of this host that the machine needs was killed: what ran in it may be run again."""
+
+    code = "MachineLost"
+
+
 class StepError(BuildError):
     """A customizer failed."""
 
@@ -97,6 +119,12 @@ class DistributeError(BuildError):
     """One or more distributors failed."""
 
     code = "DistributeFailed"
+
+
+class StoreError(BuildError):
+    """The store that hosts share cannot be used, or what it has is damaged."""
+
+    code = "StoreFailed"
 
 
 class BuildTimeoutError(BuildError):

@@ -62,6 +62,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildQueued(Event):
+    """A build waits for a worker."""
+
+    build: str
+    template: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(Event):
     """A build begins."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vmwright import process
+from vmwright import marks, process
 from vmwright.errors import ProcessError
 
 
@@ -94,11 +94,11 @@ async def test_end_kills_what_does_not_listen(tmp_path: Path) -> None:
 async def test_marked_programs_are_found_and_killed_with_their_children(tmp_path: Path) -> None:
     log = tmp_path / "log"
     argv = ["sh", "-c", "sleep 60 & echo up; wait"]
-    running = await process.start(argv, log=log, env=process.marked("token-of-this-test"))
+    running = await process.start(argv, log=log, env=marks.marked("token-of-this-test"))
     while not (log.exists() and log.read_text()):
         await asyncio.sleep(0.01)
-    assert process.kill_marked("token-of-another") == 0
-    assert process.kill_marked("token-of-this-test") == 2
+    assert marks.kill_marked("token-of-another") == 0
+    assert marks.kill_marked("token-of-this-test") == 2
     assert await running.wait() == -9
 
 

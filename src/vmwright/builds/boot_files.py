@@ -8,22 +8,26 @@ leaves a menu without Linux in it). The build is then handed over to a VM, which
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING
 
-from vmwright.builds.generalize import provisioning_of, read_script, write_script
-from vmwright.builds.hosting import vm_for
-from vmwright.builds.stage import Stage
+from vmwright.builds import sharing
+from vmwright.builds.generalize import provisioning_of
 from vmwright.customizers.customizer import run_streamed
 from vmwright.errors import MachineError
+from vmwright.machines.boot_files import boot_files, changes
+from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
-    from contextlib import AsyncExitStack
-
     from vmwright.builds.build import Build
+    from vmwright.builds.workshop import Workshop
     from vmwright.events import Events
     from vmwright.guests.linux import LinuxGuest
+    from vmwright.machines.boot_files import BootFiles
     from vmwright.sources.base_disk import BaseDisk
 
+# In the build's folder, and under its name in the shared store: what the guest booted from at first.
+BASELINE = "boot-files.json"
 SHOWN = 5
 
 # Of these alone the initramfs knows nothing; making it anew takes minutes in an emulated VM.
@@ -47,31 +51,47 @@ fi
 """
 
 
-async def finish(build: Build, base: BaseDisk, stage: Stage, cleanup: AsyncExitStack) -> Stage:
-    """Return the stage to go on with: where a container changed boot files, a VM's, which wrote them anew.
+async def note_baseline(build: Build, workshop: Workshop) -> None:
+    """Keep what the guest boots from before a container's steps, for whoever finishes the build.
+
+    A virtual machine boots what it writes; it is asked only where a container had the disk before.
+    """
+    if workshop.machine.kind is MachineKind.CONTAINER and await _baseline(build) is None:
+        found = dict(await boot_files(workshop.guest))
+        if workshop.layers.newest is not None:
+            found = {}  # what the steps before have changed is not known any more
+        data = json.dumps(found).encode()
+        (build.root / BASELINE).write_bytes(data)
+        await sharing.keep(build, BASELINE, data)
+
+
+async def finish(build: Build, base: BaseDisk, workshop: Workshop) -> None:
+    """Where steps changed boot files in a container, have them written anew by a virtual machine.
 
     :raises MachineError: the VM does not boot, or the boot files cannot be written.
     """
-    changed = await stage.machine.changed_boot_files()
+    before = await _baseline(build)
+    changed = () if before is None else changes(before, await boot_files(workshop.guest))
     if not changed:
-        return stage
-    names = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
-    build.events.note(f"Boot files changed in the container ({names}): the build is finished in a VM")
-    deprovisioning = await read_script(stage.guest)
-    # a step may have installed or removed what provisions the image in the VM
-    facts = dataclasses.replace(base.facts, provisioning=await provisioning_of(stage.guest))
-    await stage.machine.power_off()
-    await stage.layers.stack()
-    machine = await vm_for(build, dataclasses.replace(base, facts=facts))
-    cleanup.push_async_callback(machine.destroy)
-    guest = await machine.start(stage.layers.top)
-    if deprovisioning is not None:
-        # the boot empties /tmp
-        await write_script(guest, build.folder, deprovisioning)
+        return
+    if workshop.machine.kind is MachineKind.CONTAINER:
+        names = ", ".join(changed[:SHOWN])
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        build.events.note(
+            f"Boot files changed in the container ({names}{more}): the build is finished in a VM"
+        )
+        # a step may have installed or removed what provisions the image in the VM
+        facts = dataclasses.replace(base.facts, provisioning=await provisioning_of(workshop.guest))
+        await workshop.go_on_in_vm(dataclasses.replace(base, facts=facts))
     if not all(path.startswith(GRUB_ONLY) for path in changed):
-        await _run(WRITE_INITRAMFS, guest, build.events)
-    await _run(WRITE_GRUB, guest, build.events)
-    return Stage(machine, guest, stage.layers)
+        await _run(WRITE_INITRAMFS, workshop.guest, build.events)
+    await _run(WRITE_GRUB, workshop.guest, build.events)
+
+
+async def _baseline(build: Build) -> BootFiles | None:
+    """Return what was kept, None where no container has had the disk."""
+    data = await sharing.kept(build, BASELINE)
+    return None if data is None else dict(json.loads(data))
 
 
 async def _run(script: str, guest: LinuxGuest, events: Events) -> None:

@@ -1,26 +1,33 @@
-"""Customize: the steps of a template in their order, each ending in a committed layer (reference §8)."""
+"""Customize: a step of a template, which ends in a committed layer (reference §8)."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from vmwright.builds import sharing
 from vmwright.builds.generalize import read_script, write_script
 from vmwright.builds.messages import step_failed
-from vmwright.builds.records import RunSubState
+from vmwright.builds.states import RunSubState
 from vmwright.customizers.customizer import StepResult
 from vmwright.customizers.kinds import ReadyStep, run_step
-from vmwright.errors import MachineError
+from vmwright.errors import BuildError, MachineError
 from vmwright.events import Outcome, StepEnded, StepStarted
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from vmwright.builds.build import Build
     from vmwright.builds.stage import Stage
-    from vmwright.errors import StepError
+    from vmwright.builds.workshop import Workshop
+    from vmwright.errors import MachineLostError, StepError
 
 RESTART_SECONDS = 20 * 60.0
+# How often a machine may be killed under one step before that counts as the host's failure.
+MOST_LOSSES = 3
 
 # How a script ends that its own reboot stops: its connection is lost, or systemd signals it (128 + 15, 9).
 STOPPED_BY_RESTART = frozenset({None, 143, 137})
@@ -29,12 +36,63 @@ STOPPED_BY_RESTART = frozenset({None, 143, 137})
 NEEDS_A_VM = ("grub-probe: error", "modprobe: ", "Operation not permitted", "mknod: ", "mount: ")
 
 
-async def customize(build: Build, stage: Stage, steps: tuple[ReadyStep, ...]) -> None:
-    """Run the steps in order; the first failure stops the build."""
+async def customize(build: Build, workshop: Workshop, ready: ReadyStep) -> None:
+    """Run one step, unless its layer is there already, and commit the layer after it.
+
+    Where a program of this host was killed under it, the step is run again on the layer before it.
+
+    :raises StepError: it failed.
+    """
+    if workshop.layers.step >= ready.number:
+        return
     build.records.set(run_sub_state=RunSubState.CUSTOMIZING)
-    for ready in steps:
-        await run_recorded(build, stage, ready)
-        await stage.layers.commit(stage.machine)
+
+    async def run() -> None:
+        await run_recorded(build, workshop, ready)
+        await workshop.commit(ready.number)
+        await sharing.share_logs(build)
+
+    await unless_lost(build, workshop, run)
+
+
+async def open_workshop(build: Build, workshop: Workshop) -> None:
+    """Start the build's machine, on the newest layer of its disk."""
+
+    async def nothing_more() -> None:
+        pass
+
+    await unless_lost(build, workshop, nothing_more)
+
+
+class Replaceable(Protocol):
+    """A machine, and how another one takes its place."""
+
+    async def open(self) -> None:
+        """Start it, unless it runs."""
+
+    async def lost(self) -> MachineLostError | None:
+        """Return what of this host was killed under it, None where it was nothing."""
+
+    async def close(self) -> None:
+        """Remove it."""
+
+
+async def unless_lost(build: Build, machine: Replaceable, work: Callable[[], Awaitable[None]]) -> None:
+    """Do some work in a machine of the build; where that is lost, start another one and do it again."""
+    for losses in itertools.count(1):
+        try:
+            await machine.open()
+            await work()
+        except (BuildError, OSError):
+            lost = await machine.lost()
+            if lost is None:
+                raise
+            if losses > MOST_LOSSES:
+                raise lost from None
+            build.events.warn(f"{lost.message}\nThe step is run again, on the disk as it was before it.")
+            await machine.close()
+        else:
+            return
 
 
 async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> None:
@@ -42,7 +100,7 @@ async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> None:
 
     :raises StepError: it failed; with its number, name, exit code and last lines.
     """
-    total = build.step_count
+    total = build.request.step_count
     number, name, kind = ready.number, ready.step.name, ready.step.kind
     build.records.step_started(number, name=name, kind=kind)
     build.events.say(StepStarted(number=number, total=total, name=name, kind=kind))

@@ -78,10 +78,10 @@ def _spec(build: Build, base: BaseDisk, choice: Choice, *, role: str = "") -> Ma
     for note in sizing.notes:
         build.events.note(note)
     return MachineSpec(
-        name=f"vmwright-{build.id[:ID_LENGTH]}{role}",
+        name=f"vmwright-{build.id[:ID_LENGTH]}-{build.claim.attempt}{role}",
         folder=build.folder,
-        cpus=sizing.cpus,
-        memory_mib=sizing.memory_mib,
+        cpus=min(sizing.cpus, build.claim.granted.cpus),
+        memory_mib=min(sizing.memory_mib, build.claim.granted.memory_mib),
         generation=base.facts.generation,
         accelerator=choice.accelerator,
         network=network_for(build.template.vm_profile.vnet_config, build.settings),

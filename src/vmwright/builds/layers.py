@@ -1,41 +1,77 @@
-"""The layers of a build's disk: an overlay on the base, and one more after each step."""
+"""The layers of a build's disk: a chain of qcow2 files on the base disk, a new one after each step.
+
+A committed layer has a row and is never written again: a later attempt goes on from the newest one, wherever
+it runs. Only the ``top`` is written, by the machine; it is claimed like all that must be removed again.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmwright.artifacts.files import flush
+from vmwright.builds.layer import Layer
 from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
+from vmwright.errors import BuildError
+from vmwright.state.host import host_id
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from vmwright.artifacts.facts import Provisioning
     from vmwright.builds.build import Build
     from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
+    from vmwright.state.resources import Resource
 
 GIB = 1 << 30
+WRITABLE = 0o600
 
 
 class Layers:
-    """The chain of qcow2 files of one build; only the ``top`` is ever written."""
+    """The chain of one attempt; ``restore`` comes first."""
 
     def __init__(self, build: Build, base: BaseDisk) -> None:
         self._build = build
         self._base = base
         self._folder = build.folder / "layers"
-        self._claim = build.ledger.claim(ResourceKind.PATH, self._folder)
-        self._count = 0
+        self._copies = build.root / "copies" / "layers"
+        self._committed: list[Layer] = []
+        self._uncommitted: list[Resource] = []
 
-    async def begin(self) -> None:
-        """Make the first layer, on the base disk, as large as osDiskSizeGB wants it."""
-        self._folder.mkdir()
-        await qemu_img.create_overlay(
-            self.top, backing=self._base.path, backing_format=self._base.format, size=self.size_bytes
-        )
+    async def restore(self) -> None:
+        """Take over what earlier attempts have committed, with the files of all of it on this host.
+
+        :raises BuildError: one is neither here nor in the shared store.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for layer in self._build.records.layers():
+            self._committed.append(await self._had_here(layer))
+
+    @property
+    def step(self) -> int:
+        """The last step that the newest committed layer has behind it; 0: none."""
+        return self._committed[-1].step if self._committed else 0
+
+    @property
+    def is_generalized(self) -> bool:
+        """Whether the disk has everything behind it."""
+        return self.step > len(self._build.template.customize)
+
+    @property
+    def generalized(self) -> Layer:
+        """The layer that is the finished image."""
+        if not self.is_generalized:
+            raise BuildError("The disk is not generalized")
+        return self._committed[-1]
+
+    @property
+    def newest(self) -> Layer | None:
+        """The newest committed layer."""
+        return self._committed[-1] if self._committed else None
 
     @property
     def size_bytes(self) -> int:
@@ -45,26 +81,131 @@ class Layers:
 
     @property
     def top(self) -> Path:
-        """The layer that is written now."""
-        return self._folder / f"{self._count:03d}.qcow2"
+        """The layer that is written now, or would be next."""
+        return self._path(len(self._committed))
 
-    async def commit(self, machine: Machine) -> None:
-        """Freeze the top as it is, while the guest runs, and go on in a new one."""
-        frozen, number = self.top, self._count
-        await machine.checkpoint(self._folder / f"{number + 1:03d}.qcow2")
-        self._count = number + 1
-        self._build.records.layer_committed(number, frozen)
+    async def begin(self) -> Path:
+        """Make a new top on the newest layer, or on the base disk; no machine has the last top open."""
+        await self.drop_top()
+        self._claim(self.top)
+        newest = self.newest
+        await qemu_img.create_overlay(
+            self.top,
+            backing=newest.path if newest else self._base.path,
+            backing_format=DiskFormat.QCOW2 if newest else self._base.format,
+            size=self.size_bytes,
+        )
+        return self.top
 
-    async def stack(self) -> None:
-        """Put a new overlay on the top; no machine may have it open."""
-        frozen, number = self.top, self._count
-        self._count = number + 1
-        await qemu_img.create_overlay(self.top, backing=frozen, backing_format=DiskFormat.QCOW2)
-        self._build.records.layer_committed(number, frozen)
+    async def commit(self, machine: Machine, *, step: int, deprovisioning: bytes | None) -> None:
+        """Freeze the top as it is after ``step``, while the guest runs, and go on in a new one."""
+        above = self._path(len(self._committed) + 1)
+        self._claim(above)
+        await machine.checkpoint(above)
+        await self._record(step=step, deprovisioning=deprovisioning)
 
-    async def remove(self) -> None:
-        """Remove all layers; what the build made of them stands on its own."""
-        if self._folder.exists():
-            await asyncio.to_thread(shutil.rmtree, self._folder)
-        self._build.records.layers_removed()
-        self._build.ledger.release(self._claim)
+    async def seal(
+        self, *, step: int, deprovisioning: bytes | None = None, provisioning: Provisioning | None = None
+    ) -> None:
+        """Commit the top of a machine that is switched off."""
+        await self._record(step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+
+    async def drop_top(self) -> None:
+        """Remove what is not committed; no machine may have it open."""
+        while self._uncommitted:
+            Path(self._uncommitted[-1].identity).unlink(missing_ok=True)
+            self._build.ledger.release(self._uncommitted[-1])
+            self._uncommitted.pop()
+
+    async def close(self) -> None:
+        """Remove what is this attempt's alone: the top."""
+        await self.drop_top()
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:03d}.qcow2"
+
+    def _claim(self, path: Path) -> None:
+        self._uncommitted.append(self._build.ledger.claim(ResourceKind.PATH, path))
+
+    async def _record(
+        self, *, step: int, deprovisioning: bytes | None, provisioning: Provisioning | None = None
+    ) -> None:
+        """Make the top a layer: its bytes are on the disk, and shared, before there is a row."""
+        path = self.top
+        await flush(path)
+        layer = Layer(
+            number=len(self._committed),
+            step=step,
+            host=host_id(),
+            path=path,
+            digest=await self._build.images.artifacts.share(path),
+            size_bytes=path.stat().st_size,
+            deprovisioning=deprovisioning,
+            provisioning=provisioning,
+        )
+        self._build.records.layer_committed(layer, self._uncommitted[0])
+        self._committed.append(layer)
+        del self._uncommitted[0]
+
+    async def _had_here(self, layer: Layer) -> Layer:
+        """Return a layer that an earlier attempt committed, by its file on this host.
+
+        The copy of one from another host has the same name for all attempts: what they commit stands on it.
+        """
+        if is_here(layer):
+            return layer
+        digest = layer.digest or ""
+        copy = self._copies / f"{layer.number:03d}-{digest}.qcow2"
+        if not copy.exists():
+            await self._fetch(digest, copy, self._path(layer.number))
+        return dataclasses.replace(layer, host=host_id(), path=copy)
+
+    async def _fetch(self, digest: str, copy: Path, part: Path) -> None:
+        with self._build.ledger.claimed(ResourceKind.PATH, part):
+            try:
+                await self._build.images.artifacts.fetch_file(digest, part)
+                part.chmod(WRITABLE)
+                below = self.newest
+                await qemu_img.set_backing(
+                    part,
+                    backing=below.path if below else self._base.path,
+                    backing_format=DiskFormat.QCOW2 if below else self._base.format,
+                )
+                await flush(part)
+                copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                part.replace(copy)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+def is_here(layer: Layer) -> bool:
+    """Return whether a layer's file is on this host, whole."""
+    return layer.host == host_id() and layer.path.exists() and layer.path.stat().st_size == layer.size_bytes
+
+
+async def drop_unreachable(build: Build) -> int | None:
+    """Forget the layers that this host can neither see nor fetch, and those that stand on them.
+
+    :returns: the step that the disk has behind it then, where layers had to be forgotten.
+    """
+    step = 0
+    for layer in build.records.layers():
+        if not is_here(layer) and not await build.images.artifacts.is_shared(layer.digest):
+            build.records.drop_layers(layer.number)
+            build.events.warn(
+                f"The disk after step {layer.step} ({layer.path}) is on another host, in no shared store: "
+                f"the build goes on from step {step + 1}"
+            )
+            return step
+        step = layer.step
+    return None
+
+
+async def remove_layers(build: Build) -> None:
+    """Remove all layers of a build; what was made of them stands on its own."""
+    digests = [layer.digest for layer in build.records.layers()]
+    build.records.drop_layers(0)
+    for folder in build.root.glob("*/layers"):
+        await asyncio.to_thread(shutil.rmtree, folder)
+    for digest in filter(None, digests):
+        await build.images.artifacts.unshare(digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.builds.records import RunState
+from vmwright.builds.states import RunState
 from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
 
 if TYPE_CHECKING:
@@ -40,9 +40,11 @@ def timed_out(minutes: float, during: str) -> BuildTimeoutError:
     )
 
 
-def distribution_failed(outputs: tuple[RunOutput, ...]) -> DistributeError:
-    """Return the error of a build some of whose distributors failed."""
+def distribution_failed(outputs: tuple[RunOutput, ...]) -> DistributeError | None:
+    """Return the error of a build some of whose distributors failed, None where none did."""
     failed = [output for output in outputs if output.error]
+    if not failed:
+        return None
     details = "; ".join(f"{output.name} ({output.kind}): {output.error}" for output in failed)
     return DistributeError(
         f"Failed in distributing {len(failed)} images out of total {len(outputs)}: {details}",

@@ -2,67 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from vmwright.builds.records import RunSubState
+from vmwright.builds.states import RunSubState
 from vmwright.distributors.distributor import Destinations, RunOutput
 from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
-from vmwright.images import open_images
 from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
-    from vmwright.builds.build import Build
+    from collections.abc import Awaitable, Callable
+    from contextlib import AsyncExitStack
+
+    from vmwright.builds.build import Build, BuildRequest
     from vmwright.distributors.finished_image import FinishedImage
 
 DEFAULT_FORMAT = "vhd"
 
 
-async def distribute_all(build: Build, image: FinishedImage) -> tuple[RunOutput, ...]:
-    """Run the template's distributors, then write the formats that the user asked for besides.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing to be made of the finished image: a run output, or a further file (``is_file``)."""
+
+    name: str
+    make: Callable[[], Awaitable[RunOutput]]
+    is_file: bool = False
+
+
+class Distribution:
+    """The distributors of a template, then the formats that the user asked for besides: a step each.
 
     What failed carries its error and undoes nothing of the rest.
     """
-    build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
-    images = open_images(build.settings, build.database)
-    stored = StoredImage(image, images.artifacts, build.events)
-    destinations = Destinations(
+
+    def __init__(self, build: Build, image: FinishedImage, cleanup: AsyncExitStack) -> None:
+        self._build = build
+        self._stored = StoredImage(image, build.images.artifacts, build.events)
+        cleanup.callback(self._stored.drop_unused)
+        to = _destinations(build, self._stored)
+        self.wanted = (
+            *(
+                Wanted(one.run_output_name, partial(distribute, one, image, to))
+                for one in build.template.distribute
+            ),
+            *(
+                Wanted(
+                    file_name(ending, build.request),
+                    partial(export_as, ending, build.request.name, image, to),
+                    is_file=True,
+                )
+                for ending in more_formats(build.request)
+            ),
+        )
+
+    async def make(self, wanted: Wanted) -> RunOutput:
+        """Make one of them, unless an earlier attempt has."""
+        build = self._build
+        build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
+        before = build.records.outputs().get(wanted.name)
+        if before and not before.error:
+            return before
+        # of the same build, by an attempt that was broken off: nobody else distributes it now
+        build.images.versions.remove_unfinished(build_id=build.id)
+        output = await wanted.make()
+        if not wanted.is_file:
+            build.records.distributed(output)
+        return output
+
+
+def _destinations(build: Build, stored: StoredImage) -> Destinations:
+    return Destinations(
         stored=stored,
-        library=images.managed,
-        galleries=images.galleries,
-        versions=images.versions,
+        library=build.images.managed,
+        galleries=build.images.galleries,
+        versions=build.images.versions,
         location=build.template.location,
         api_version=build.template.api_version,
         makes_galleries=build.request.makes_galleries,
         files=build.request.out or build.settings.home / "artifacts" / "vhds",
         users=build.request.out is not None,
+        started_at=build.started_at,
         ledger=build.ledger,
         events=build.events,
     )
-    try:
-        return await _distribute(build, image, destinations)
-    finally:
-        stored.drop_unused()
 
 
-async def _distribute(
-    build: Build, image: FinishedImage, destinations: Destinations
-) -> tuple[RunOutput, ...]:
-    made = []
-    for distributor in build.template.distribute:
-        made.append(await distribute(distributor, image, destinations))
-        build.records.distributed(made[-1])
-    made += [
-        await export_as(ending, build.request.name, image, destinations) for ending in _more_formats(build)
-    ]
-    return tuple(made)
+def output_names(request: BuildRequest) -> tuple[str, ...]:
+    """Return the names of all that a build makes of its image, in their order."""
+    names = [one.run_output_name for one in request.template.distribute]
+    return (*names, *(file_name(ending, request) for ending in more_formats(request)))
 
 
-def _more_formats(build: Build) -> tuple[str, ...]:
+def file_name(ending: str, request: BuildRequest) -> str:
+    """Return the name of a further file."""
+    return f"{request.name}.{ending}"
+
+
+def more_formats(request: BuildRequest) -> tuple[str, ...]:
     """Return the formats to write beside what the template distributes: ``--out`` never stays empty."""
-    if build.request.out is None:
+    if request.out is None:
         return ()
-    has_vhd = any(isinstance(distributor, Vhd) for distributor in build.template.distribute)
-    if not build.request.formats and not has_vhd:
+    has_vhd = any(isinstance(distributor, Vhd) for distributor in request.template.distribute)
+    if not request.formats and not has_vhd:
         return (DEFAULT_FORMAT,)
-    return tuple(ending for ending in build.request.formats if not (has_vhd and ending == DEFAULT_FORMAT))
+    return tuple(ending for ending in request.formats if not (has_vhd and ending == DEFAULT_FORMAT))

@@ -1,159 +1,186 @@
-"""What the database says of a build: its state, steps, layers and run outputs (reference §6, §12)."""
+"""What the database says of a build: its state, steps, layers and run outputs (reference §6, §12).
+
+Everything is written under the claim of the attempt that writes it: who has lost the build writes nothing.
+"""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+import base64
+import contextlib
+import itertools
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
+from vmwright.artifacts.facts import Provisioning
+from vmwright.builds.layer import Layer
+from vmwright.builds.queue import guarded
+from vmwright.builds.states import RunState
 from vmwright.distributors.distributor import RunOutput
-from vmwright.errors import VmwrightError
-from vmwright.state.resources import boot_id, lives, started
-from vmwright.state.tables import BuildRow, LayerRow, RunOutputRow, StepRow
+from vmwright.state.host import host_id
+from vmwright.state.tables import BuildRow, InputRow, LayerRow, LogRow, ResourceRow, RunOutputRow, StepRow
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
+    from vmwright.builds.fetched import FetchedFile
+    from vmwright.builds.queue import Claim
     from vmwright.events import Outcome
     from vmwright.state.database import Database
-
-# Go's zero time, which the service shows while a run has not ended (reference §6.2).
-NO_TIME = "0001-01-01T00:00:00Z"
-
-
-class RunState(StrEnum):
-    """Azure's ``lastRunStatus.runState``."""
-
-    RUNNING = "Running"
-    CANCELING = "Canceling"
-    SUCCEEDED = "Succeeded"
-    PARTIALLY_SUCCEEDED = "PartiallySucceeded"
-    FAILED = "Failed"
-    CANCELED = "Canceled"
-
-
-class RunSubState(StrEnum):
-    """Azure's ``lastRunStatus.runSubState``, absent once a run is over."""
-
-    BUILDING = "Building"
-    CUSTOMIZING = "Customizing"
-    VALIDATING = "Validating"
-    DISTRIBUTING = "Distributing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One build, as ``vmwright runs`` shows it."""
-
-    id: str
-    name: str
-    run_state: RunState
-    run_sub_state: str | None
-    machine: str | None
-    accelerator: str | None
-    source: str | None
-    folder: str
-    message: str
-    started_at: datetime
-    ended_at: datetime | None
-    outputs: tuple[RunOutput, ...] = ()
-
-    def as_document(self) -> dict[str, object]:
-        """Return the run as JSON; ``lastRunStatus`` and run outputs have the service's shape."""
-        status: dict[str, object] = {
-            "startTime": self.started_at.isoformat(),
-            "endTime": self.ended_at.isoformat() if self.ended_at else NO_TIME,
-            "runState": self.run_state,
-            "message": self.message,
-        }
-        if self.run_sub_state:
-            status["runSubState"] = self.run_sub_state
-        return {
-            "id": self.id,
-            "name": self.name,
-            "lastRunStatus": status,
-            "machine": self.machine,
-            "accelerator": self.accelerator,
-            "source": self.source,
-            "folder": self.folder,
-            "runOutputs": [output.as_document() for output in self.outputs],
-        }
+    from vmwright.state.resources import Resource
 
 
 class BuildRecords:
-    """The rows of one build; each method is one transaction."""
+    """The rows of one build, for the attempt that has it; each method is one transaction."""
 
-    def __init__(self, database: Database, build_id: str) -> None:
+    def __init__(self, database: Database, claim: Claim) -> None:
         self._database = database
-        self._id = build_id
+        self._claim = claim
+        self._id = claim.build_id
 
-    def begin(self, *, name: str, template: dict[str, Any], folder: Path) -> None:
-        """Record a build before anything of it is made."""
-        row = BuildRow(
-            id=self._id,
-            name=name,
-            template=template,
-            run_state=RunState.RUNNING,
-            run_sub_state=RunSubState.BUILDING,
-            folder=str(folder),
-            message="",
-            owner_pid=os.getpid(),
-            owner_started=started(os.getpid()),
-            boot_id=boot_id(),
-            started_at=datetime.now(UTC),
-        )
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a transaction in which this attempt has the build.
+
+        :raises LostBuildError: another one has it now.
+        """
         with self._database.session() as session:
-            session.add(row)
+            guarded(session, self._claim)
+            yield session
 
     def set(self, **columns: object) -> None:
         """Change columns of the build's row."""
-        with self._database.session() as session:
+        with self.writing() as session:
             session.execute(update(BuildRow).where(BuildRow.id == self._id).values(**columns))
+
+    def begin(self, *, folder: Path, timeout_seconds: float) -> datetime:
+        """Record where the build is now, and that no step of it runs any more.
+
+        :returns: when its time is over, which later attempts do not change.
+        """
+        with self.writing() as session:
+            row = session.get_one(BuildRow, self._id)
+            row.folder = str(folder)
+            row.deadline = row.deadline or self._database.now(session) + timedelta(seconds=timeout_seconds)
+            broken_off = (StepRow.build_id == self._id, StepRow.ended_at.is_(None))
+            session.execute(update(StepRow).where(*broken_off).values(state=RunState.CANCELED))
+            return row.deadline
 
     def end(self, state: RunState, message: str) -> None:
         """Record how the build ended; a terminal state has no sub-state."""
         self.set(run_state=state, run_sub_state=None, message=message, ended_at=datetime.now(UTC))
 
+    def log(self, name: str, path: Path, *, key: str | None) -> None:
+        """Record where a log is."""
+        row = LogRow(build_id=self._id, name=name, host=host_id(), path=str(path), key=key)
+        with self.writing() as session:
+            session.execute(delete(LogRow).where(LogRow.build_id == self._id, LogRow.name == name))
+            session.add(row)
+
+    def log_host(self, name: str) -> str | None:
+        """Return the id of the host that a log was last written on, None where nobody has begun it."""
+        asked = select(LogRow.host).where(LogRow.build_id == self._id, LogRow.name == name)
+        with self._database.session() as session:
+            return session.scalar(asked)
+
     def step_started(self, number: int, *, name: str, kind: str) -> None:
-        """Record a step before it runs."""
+        """Record a step before it runs; a run that its machine's loss broke off is not kept."""
         row = StepRow(
             build_id=self._id,
             number=number,
+            attempt=self._claim.attempt,
             name=name,
             kind=kind,
             state=RunState.RUNNING,
             started_at=datetime.now(UTC),
         )
-        with self._database.session() as session:
+        with self.writing() as session:
+            session.execute(delete(StepRow).where(*self._step(number)))
             session.add(row)
 
     def step_ended(self, number: int, outcome: Outcome, exit_code: int | None) -> None:
         """Record how a step ended."""
         values = {"state": outcome.capitalize(), "exit_code": exit_code, "ended_at": datetime.now(UTC)}
+        with self.writing() as session:
+            session.execute(update(StepRow).where(*self._step(number)).values(**values))
+
+    def _step(self, number: int) -> tuple[ColumnElement[bool], ...]:
+        mine = StepRow.attempt == self._claim.attempt
+        return (StepRow.build_id == self._id, StepRow.number == number, mine)
+
+    def inputs(self) -> list[InputRow]:
+        """Return the scripts and files that were fetched, in the order of their steps."""
         with self._database.session() as session:
+            asked = select(InputRow).where(InputRow.build_id == self._id).order_by(InputRow.number)
+            return list(session.scalars(asked))
+
+    def fetched(self, files: list[FetchedFile]) -> None:
+        """Record the scripts and files of steps, in place of what was there of the same steps."""
+        numbers = [file.number for file in files]
+        with self.writing() as session:
             session.execute(
-                update(StepRow).where(StepRow.build_id == self._id, StepRow.number == number).values(**values)
+                delete(InputRow).where(InputRow.build_id == self._id, InputRow.number.in_(numbers))
+            )
+            session.add_all(
+                InputRow(
+                    build_id=self._id,
+                    number=file.number,
+                    host=host_id(),
+                    path=str(file.path),
+                    sha256=file.sha256,
+                    digest=file.digest,
+                    size_bytes=file.path.stat().st_size,
+                )
+                for file in files
             )
 
-    def layer_committed(self, number: int, path: Path) -> None:
-        """Record that the disk after step ``number`` (0: before the first) is frozen at ``path``."""
-        row = LayerRow(build_id=self._id, number=number, path=str(path), committed_at=datetime.now(UTC))
-        with self._database.session() as session:
-            session.add(row)
+    def drop_inputs(self) -> None:
+        """Forget the scripts and files of all steps."""
+        with self.writing() as session:
+            session.execute(delete(InputRow).where(InputRow.build_id == self._id))
 
-    def layers_removed(self) -> None:
-        """Record that the build's layers are gone from the disk."""
+    def layers(self) -> list[Layer]:
+        """Return the layers of the build's disk, from the first to the newest."""
         with self._database.session() as session:
-            session.execute(delete(LayerRow).where(LayerRow.build_id == self._id))
+            asked = select(LayerRow).where(LayerRow.build_id == self._id).order_by(LayerRow.number)
+            return [_layer(row) for row in session.scalars(asked)]
+
+    def layer_committed(self, layer: Layer, claim: Resource) -> None:
+        """Record a layer, which is none of the things to be removed any more."""
+        row = LayerRow(
+            build_id=self._id,
+            number=layer.number,
+            step=layer.step,
+            attempt=self._claim.attempt,
+            host=layer.host,
+            path=str(layer.path),
+            digest=layer.digest,
+            size_bytes=layer.size_bytes,
+            deprovisioning=_encoded(layer.deprovisioning),
+            provisioning=layer.provisioning,
+            committed_at=datetime.now(UTC),
+        )
+        with self.writing() as session:
+            session.add(row)
+            session.execute(delete(ResourceRow).where(ResourceRow.id == claim.id))
+
+    def drop_layers(self, number: int) -> None:
+        """Forget the layers from ``number`` on: their files are gone, or not to be used."""
+        with self.writing() as session:
+            session.execute(delete(LayerRow).where(LayerRow.build_id == self._id, LayerRow.number >= number))
+
+    def outputs(self) -> dict[str, RunOutput]:
+        """Return what distributors have made so far, or why they failed, by the run output's name."""
+        with self._database.session() as session:
+            return {output.name: output for output in outputs_of(session, self._id)}
 
     def distributed(self, output: RunOutput) -> None:
-        """Record what a distributor made, or why it failed."""
+        """Record what a distributor made, or why it failed, in place of what an earlier attempt says."""
         row = RunOutputRow(
             build_id=self._id,
             name=output.name,
@@ -164,74 +191,54 @@ class BuildRecords:
             tags=dict(output.tags),
             error=output.error,
         )
-        with self._database.session() as session:
+        mine = (RunOutputRow.build_id == self._id, RunOutputRow.name == output.name)
+        with self.writing() as session:
+            session.execute(delete(RunOutputRow).where(*mine))
             session.add(row)
 
 
-def runs(database: Database) -> list[RunRecord]:
-    """Return all builds, the newest first; those whose process is gone have failed."""
-    end_interrupted(database)
-    with database.session() as session:
-        rows = session.scalars(select(BuildRow).order_by(BuildRow.started_at.desc())).all()
-        return [_record(row, _outputs_of(session, row.id)) for row in rows]
-
-
-def end_interrupted(database: Database) -> None:
-    """Record builds that have not ended, but whose process is gone, as failed."""
-    with database.session() as session:
-        for row in session.scalars(select(BuildRow).where(BuildRow.ended_at.is_(None))):
-            if not lives(row.owner_pid, row.owner_started, row.boot_id):
-                row.run_state, row.run_sub_state = RunState.FAILED, None
-                row.message = "The build was interrupted: its process is gone."
-                row.ended_at = datetime.now(UTC)
-
-
-def find_run(database: Database, name: str) -> RunRecord:
-    """Return the build whose id begins with ``name``, or else the newest of that name.
-
-    :raises VmwrightError: there is none, or the beginning fits several.
-    """
-    everything = runs(database)
-    by_id = [run for run in everything if name and run.id.startswith(name.lower())]
-    if len(by_id) > 1:
-        raise VmwrightError(
-            f"{len(by_id)} builds have an id that begins with {name}", hint="give more of the id"
-        )
-    found = by_id or [run for run in everything if run.name == name]
-    if not found:
-        raise VmwrightError(f"There is no build {name}", hint="vmwright runs lists them")
-    return found[0]
-
-
-def _record(row: BuildRow, outputs: tuple[RunOutput, ...]) -> RunRecord:
-    return RunRecord(
-        id=row.id,
-        name=row.name,
-        run_state=RunState(row.run_state),
-        run_sub_state=row.run_sub_state,
-        machine=row.machine,
-        accelerator=row.accelerator,
-        source=row.source,
-        folder=row.folder,
-        message=row.message,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        outputs=outputs,
-    )
-
-
-def _outputs_of(session: Session, build_id: str) -> tuple[RunOutput, ...]:
+def outputs_of(session: Session, build_id: str) -> tuple[RunOutput, ...]:
+    """Return a build's run outputs."""
     rows = session.scalars(
         select(RunOutputRow).where(RunOutputRow.build_id == build_id).order_by(RunOutputRow.id)
     )
-    return tuple(
-        RunOutput(
-            name=row.name,
-            kind=row.kind,
-            artifact_id=row.artifact_id,
-            artifact_uri=row.artifact_uri,
-            tags=row.tags,
-            error=row.error,
-        )
-        for row in rows
+    return tuple(_output(row) for row in rows)
+
+
+def all_outputs(session: Session) -> dict[str, tuple[RunOutput, ...]]:
+    """Return the run outputs of all builds, by their ids."""
+    rows = session.scalars(select(RunOutputRow).order_by(RunOutputRow.build_id, RunOutputRow.id))
+    of_builds = itertools.groupby(rows, key=lambda row: row.build_id)
+    return {build_id: tuple(map(_output, outputs)) for build_id, outputs in of_builds}
+
+
+def _output(row: RunOutputRow) -> RunOutput:
+    return RunOutput(
+        name=row.name,
+        kind=row.kind,
+        artifact_id=row.artifact_id,
+        artifact_uri=row.artifact_uri,
+        tags=row.tags,
+        error=row.error,
     )
+
+
+def _layer(row: LayerRow) -> Layer:
+    return Layer(
+        number=row.number,
+        step=row.step,
+        host=row.host,
+        path=Path(row.path),
+        digest=row.digest,
+        size_bytes=row.size_bytes,
+        deprovisioning=_decoded(row.deprovisioning),
+        provisioning=Provisioning(row.provisioning) if row.provisioning else None,
+    )
+
+
+def _encoded(script: bytes | None) -> str | None:
+    return None if script is None else base64.b64encode(script).decode()
+
+
+def _decoded(script: str | None) -> bytes | None:
+    return None if script is None else base64.b64decode(script)

@@ -1,166 +1,180 @@
-"""Running one build from request to result: its record, its log, its time, its end."""
+"""Running one attempt at a build, from its claim to its result: its record, its log, its time, its end."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-import uuid
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from vmwright.builds import messages
-from vmwright.builds.build import Build, BuildRequest, BuildResult
+from vmwright.builds import endings, inputs, messages
+from vmwright.builds.build import BuildResult
+from vmwright.builds.going_on import kept
+from vmwright.builds.journal_keys import journal_keys
 from vmwright.builds.log import CustomizationLog
-from vmwright.builds.pipeline import Results, phase, run_pipeline
-from vmwright.builds.records import BuildRecords
-from vmwright.builds.secrets import secrets_of
+from vmwright.builds.once import Once
+from vmwright.builds.phases import phase
+from vmwright.builds.pipeline import Results, run_pipeline
 from vmwright.builds.whereabouts import Whereabouts
-from vmwright.errors import BuildCanceledError, BuildError, DistributeError, VmwrightError
-from vmwright.events import BuildEnded, BuildStarted, Outcome, Phase
-from vmwright.state.resources import Ledger
+from vmwright.errors import (
+    BuildCanceledError,
+    BuildError,
+    HandedOverError,
+    LostBuildError,
+    VmwrightError,
+)
+from vmwright.events import BuildStarted, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from typing import Any
 
-    from vmwright.distributors.distributor import RunOutput
-    from vmwright.events import Events
-    from vmwright.settings import Settings
-    from vmwright.state.database import Database
+    from vmwright.builds.build import Build
+    from vmwright.durable import Engine, Journal
 
 SECONDS_PER_MINUTE = 60
+DEFECT = "this is a defect of vmwright: please report it"
+Kept = TypeVar("Kept")
 
 
-async def run_build(
-    request: BuildRequest, *, settings: Settings, database: Database, events: Events
-) -> BuildResult:
-    """Build a template and return how it ended; whatever happens is in the result, the record and the log.
+class Attempt:
+    """One attempt at a build by this process; made by ``opening.open_attempt``.
 
-    A cancel of the running task ends the build as canceled, with everything on the host removed.
+    :param deadline: when the time of the build, of all its attempts, is over.
+    :param again_from: the durable step from which on the attempt does again what is done.
     """
-    build = _begin(request, settings=settings, database=database, events=events)
-    log = CustomizationLog(build.folder, build.id)
-    whereabouts = Whereabouts()
-    events.subscribe(log)
-    events.subscribe(whereabouts)
-    begun = time.monotonic()
-    outputs: tuple[RunOutput, ...] = ()
-    error: VmwrightError | None = BuildError(
-        "Internal error occurred.", hint="this is a defect of vmwright: please report it"
-    )
-    try:
-        events.say(BuildStarted(build=build.id, template=request.name, steps=build.step_count))
-        results = await _run_in_time(build, whereabouts)
-        outputs, error = results.outputs, results.invalid
-        if any(output.error for output in outputs):
-            error = error or messages.distribution_failed(outputs)
-    except VmwrightError as reason:
-        error = reason
-    except OSError as reason:
-        error = BuildError(f"{reason.strerror or reason}: {reason.filename or 'this host'}")
-    except asyncio.CancelledError:
-        _take_back_cancel()
-        error = BuildCanceledError(f"The build was cancelled during {whereabouts.text}")
-    finally:
-        result = _end(build, outputs, error, log=log, seconds=time.monotonic() - begun)
-        log.close()
-    return result
 
+    def __init__(self, build: Build, *, deadline: datetime, again_from: str | None) -> None:
+        self.build = build
+        self._deadline = deadline
+        self._again_from = again_from
+        self._results = Results()
+        self._cleanup = contextlib.AsyncExitStack()
+        self._whereabouts = Whereabouts()
+        self._log = CustomizationLog(build.root, build.id)
+        build.events.subscribe(self._log)
+        build.events.subscribe(self._whereabouts)
 
-def _begin(request: BuildRequest, *, settings: Settings, database: Database, events: Events) -> Build:
-    build_id = str(uuid.uuid4())
-    folder = settings.home / "builds" / build_id
-    records = BuildRecords(database, build_id)
-    records.begin(name=request.name, template=dict(request.template.document), folder=folder)
-    folder.mkdir(parents=True, mode=0o700)
-    for secret in secrets_of(request.template):
-        events.keep_secret(secret)
-    return Build(
-        id=build_id,
-        request=request,
-        settings=settings,
-        database=database,
-        ledger=Ledger(database, build_id),
-        records=records,
-        events=events,
-        folder=folder,
-    )
+    def cancel(self) -> None:
+        """End the attempt as cancelled; asking again changes nothing."""
+        message = f"The build was cancelled during {self._whereabouts.text}"
+        self.build.interrupts.interrupt(BuildCanceledError(message))
 
+    def hand_over(self) -> None:
+        """End the attempt, so that another executor goes on with the build from its newest layer."""
+        message = f"Build {self.build.id} is handed over during {self._whereabouts.text}"
+        self.build.interrupts.interrupt(HandedOverError(message))
 
-async def _run_in_time(build: Build, whereabouts: Whereabouts) -> Results:
-    """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
-    seconds = build.template.timeout_seconds
-    cleanup = AsyncExitStack()
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            return await run_pipeline(build, cleanup)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise messages.timed_out(seconds / SECONDS_PER_MINUTE, whereabouts.text) from None
-    finally:
-        await _to_its_end(_clear_up(build, cleanup))
+    def time_out(self) -> None:
+        """End the attempt because the time of the build is over."""
+        minutes = self.build.template.timeout_seconds / SECONDS_PER_MINUTE
+        self.build.interrupts.interrupt(messages.timed_out(minutes, self._whereabouts.text))
 
+    def lose(self, why: str) -> None:
+        """End the attempt without a word to the database: others may have the build."""
+        self.build.interrupts.interrupt(LostBuildError(f"Build {self.build.id} is lost: {why}"))
 
-async def _clear_up(build: Build, cleanup: AsyncExitStack) -> None:
-    """Remove what the build has on this host; what cannot be removed changes nothing about its result."""
-    with phase(build, Phase.FINISH):
+    async def run(self, engine: Awaitable[Engine]) -> BuildResult:
+        """Run the attempt to its end; whatever happens is in the result, the record and the log.
+
+        A cancel of the running task is a cancel of the build.
+        """
+        begun = time.monotonic()
+        error: VmwrightError | None = BuildError("Internal error occurred.", hint=DEFECT)
         try:
-            await cleanup.aclose()
-        except (VmwrightError, OSError) as error:
-            build.events.warn(f"Not all could be removed, the next command tries again: {error}")
+            request = self.build.request
+            self.build.events.say(
+                BuildStarted(build=self.build.id, template=request.name, steps=request.step_count)
+            )
+            if note := kept(self.build):
+                self.build.events.note(note)
+            await self._to_its_end(self._work(engine))
+            error = self._results.verdict.error or messages.distribution_failed(self._results.outputs)
+        except VmwrightError as reason:
+            error = reason
+        except OSError as reason:
+            error = BuildError(f"{reason.strerror or reason}: {reason.filename or 'this host'}")
+        finally:
+            ending = endings.Ending(self.build, self._results.outputs, error, log=self._log.failed_in)
+            recorded = await self._to_its_end(self._finish(ending, begun))
+        return BuildResult(
+            id=self.build.id,
+            outcome=ending.outcome,
+            log=self._log.failed_in,
+            seconds=time.monotonic() - begun,
+            outputs=self._results.outputs,
+            error=recorded,
+        )
 
+    async def _work(self, engine: Awaitable[Engine]) -> None:
+        """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
+        build = self.build
+        find_source = Once(partial(inputs.find_source, build), build.interrupts)
+        self._cleanup.push_async_callback(find_source.drop)
+        if build.claim.previous_attempt is None:
+            find_source.begin()  # while the engine starts
+        failures: list[VmwrightError | OSError] = []
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work that no cancel may cut short: one that comes meanwhile finds nothing left to cancel."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
+        async def body(journal: Journal) -> None:
+            async def step(name: str, kind: type[Kept], work: Callable[[], Awaitable[Kept]], /) -> Kept:
+                return await journal.step(name, kind, lambda: build.interrupts.run(work()))
+
+            try:
+                self._results = await run_pipeline(build, step, self._cleanup, find_source=find_source)
+            except (VmwrightError, OSError) as error:
+                failures.append(error)  # its words may have secrets in them, which the journal must not
+
+        with self._time_limit():
+            started = await build.interrupts.run(engine)
+            key, *before = journal_keys(build.id, build.claim.attempt)
+            await started.run(key, body, after=before, again_from=self._again_from)
+        if failures:
+            raise failures[0]
+
+    @contextlib.contextmanager
+    def _time_limit(self) -> Iterator[None]:
+        left = (self._deadline - datetime.now(UTC)).total_seconds()
+        timer = asyncio.get_running_loop().call_later(max(left, 0), self.time_out)
         try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-            _take_back_cancel()
+            yield
+        finally:
+            timer.cancel()
+
+    async def _finish(self, ending: endings.Ending, begun: float) -> VmwrightError | None:
+        """Remove what the attempt has on this host, whatever comes of that, and record how it ended."""
+        events = self.build.events
+        with phase(events, Phase.FINISH):
+            ending.announce()
+            try:
+                await self._cleanup.aclose()
+            except (VmwrightError, OSError) as reason:
+                events.warn(f"Not all could be removed, the next command tries again: {reason}")
+        recorded = await ending.record(seconds=time.monotonic() - begun)
+        # not before: whoever takes a build over that has not ended goes on from what is removed now
+        if recorded is ending.error:
+            await ending.tidy()
+        self._log.close()
+        return recorded
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, Kept]) -> Kept:
+        """Wait for work that a cancel of this task does not cut short, but interrupts in good order."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.cancelled():
+                    raise
+                _take_back_cancel()
+                self.cancel()
+            except (VmwrightError, OSError):
+                break
+        return task.result()
 
 
 def _take_back_cancel() -> None:
     task = asyncio.current_task()
     if task is not None:
         task.uncancel()
-
-
-def _end(
-    build: Build,
-    outputs: tuple[RunOutput, ...],
-    error: VmwrightError | None,
-    *,
-    log: CustomizationLog,
-    seconds: float,
-) -> BuildResult:
-    outcome = _outcome(outputs, error)
-    message = messages.last_run_message(error, build_id=build.id, log=log.failed_in) if error else ""
-    message = build.events.redact(message)
-    build.records.end(messages.run_state(outcome), message)
-    build.events.say(
-        BuildEnded(
-            build=build.id,
-            outcome=outcome,
-            seconds=seconds,
-            code=error.code if error else "",
-            message=error.message if error else "",
-            hint=(error.hint or "") if error else "",
-        )
-    )
-    return BuildResult(
-        id=build.id, outcome=outcome, log=log.failed_in, seconds=seconds, outputs=outputs, error=error
-    )
-
-
-def _outcome(outputs: tuple[RunOutput, ...], error: VmwrightError | None) -> Outcome:
-    if error is None:
-        return Outcome.SUCCEEDED
-    if isinstance(error, BuildCanceledError):
-        return Outcome.CANCELED
-    if isinstance(error, DistributeError) and any(not output.error for output in outputs):
-        return Outcome.PARTIALLY_SUCCEEDED
-    return Outcome.FAILED

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlsplit
 
+from vmwright.events import REDACTED
 from vmwright.template.model import File, IsoSource, PowerShell, Shell, Vhd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vmwright.template.model import Template
 
@@ -21,6 +23,32 @@ SECRET_PARAMETERS = frozenset(
 def secrets_of(template: Template) -> tuple[str, ...]:
     """Return every secret in the addresses of a template, decoded and as it is written."""
     return tuple(dict.fromkeys(secret for uri in _uris(template) for secret in _secrets_in(uri)))
+
+
+def shown(template: Template, secrets: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a template's document as people may see it.
+
+    :param secrets: values that are not to be seen, beside those in addresses.
+    """
+    hidden = sorted({*secrets_of(template), *filter(None, secrets)}, key=len, reverse=True)
+    return {_hide(name, hidden): _hide_in(value, hidden) for name, value in template.document.items()}
+
+
+def _hide_in(value: object, hidden: Sequence[str]) -> object:
+    match value:
+        case str():
+            return _hide(value, hidden)
+        case Mapping():
+            return {_hide(name, hidden): _hide_in(below, hidden) for name, below in value.items()}
+        case list() | tuple():
+            return [_hide_in(below, hidden) for below in value]
+    return value
+
+
+def _hide(text: str, hidden: Sequence[str]) -> str:
+    for secret in hidden:
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def _uris(template: Template) -> Iterator[str]:

@@ -1,20 +1,21 @@
-"""Where steps are run: a started machine, its guest and the layers of its disk."""
+"""Where steps are run: a started machine and its guest."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from vmwright.builds.layers import Layers
     from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.machine import Machine
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A started machine with its guest and the layers of its disk."""
+class Stage(Protocol):
+    """A started machine with its guest."""
 
-    machine: Machine
-    guest: LinuxGuest
-    layers: Layers
+    @property
+    def machine(self) -> Machine:
+        """The machine."""
+
+    @property
+    def guest(self) -> LinuxGuest:
+        """The guest in it."""

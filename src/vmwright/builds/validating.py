@@ -5,48 +5,105 @@ The machine writes to an overlay of its own: nothing of what a validation does i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmwright.builds.customizing import run_recorded
+from vmwright.builds.customizing import run_recorded, unless_lost
 from vmwright.builds.hosting import machine_for
-from vmwright.builds.records import RunSubState
-from vmwright.builds.stage import Stage
-from vmwright.errors import MachineError, StepError
+from vmwright.builds.states import RunSubState
+from vmwright.errors import BuildError, MachineError, MachineLostError, StepError
 
 if TYPE_CHECKING:
-    from contextlib import AsyncExitStack
-
     from vmwright.builds.build import Build
     from vmwright.builds.layers import Layers
     from vmwright.customizers.kinds import ReadyStep
-    from vmwright.errors import BuildError
+    from vmwright.guests.linux import LinuxGuest
+    from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
 
 ROLE = "-validate"
 
 
-async def validate(
-    build: Build, base: BaseDisk, layers: Layers, steps: tuple[ReadyStep, ...], cleanup: AsyncExitStack
-) -> BuildError | None:
-    """Run the validations on the top layer, a throw-away; return what failed where that stops nothing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the validations say of an image: ``message`` tells why it is not valid, "" that it is."""
+
+    message: str = ""
+    target: str | None = None
+    hint: str | None = None
+
+    @property
+    def error(self) -> BuildError | None:
+        """The error of a build whose image is not valid."""
+        return StepError(self.message, target=self.target, hint=self.hint) if self.message else None
+
+
+class Trial:
+    """The machine that the validations run in, on an overlay of its own."""
+
+    def __init__(self, build: Build, base: BaseDisk, layers: Layers) -> None:
+        self._build = build
+        self._base = base
+        self._layers = layers
+        self._machine: Machine | None = None
+        self._guest: LinuxGuest | None = None
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that runs."""
+        if self._machine is None:
+            raise MachineError("The machine is not started")
+        return self._machine
+
+    @property
+    def guest(self) -> LinuxGuest:
+        """The guest in it."""
+        if self._guest is None:
+            raise MachineError("The machine is not started")
+        return self._guest
+
+    async def open(self) -> None:
+        """Start the machine on a new overlay."""
+        disk = await self._layers.begin()
+        self._machine = await machine_for(self._build, self._base, role=ROLE)
+        self._guest = await self._machine.start(disk)
+
+    async def lost(self) -> MachineLostError | None:
+        """Return what of this host was killed under the machine, None where it was nothing."""
+        return await self._machine.lost() if self._machine else None
+
+    async def close(self) -> None:
+        """Remove the machine with its overlay."""
+        machine, self._machine, self._guest = self._machine, None, None
+        if machine is not None:
+            await machine.destroy()
+        await self._layers.drop_top()
+
+
+async def validate(build: Build, base: BaseDisk, layers: Layers, steps: tuple[ReadyStep, ...]) -> Verdict:
+    """Run the validations on a throw-away overlay; return what failed where that stops nothing.
 
     :param base: what the image is: how its guest boots and is provisioned.
     :raises StepError: a validation failed, and continueDistributeOnFailure is not set.
     :raises MachineError: likewise, where the image does not boot.
     """
     build.records.set(run_sub_state=RunSubState.VALIDATING)
-    machine = await machine_for(build, base, role=ROLE)
-    cleanup.push_async_callback(machine.destroy)
-    try:
-        stage = Stage(machine, await machine.start(layers.top), layers)
+    trial = Trial(build, base, layers)
+
+    async def run() -> None:
         for ready in steps:
-            await run_recorded(build, stage, ready)
+            await run_recorded(build, trial, ready)
+
+    try:
+        await unless_lost(build, trial, run)
+    except MachineLostError:
+        raise  # says nothing of the image
     except (StepError, MachineError) as error:
         wanted = build.template.validate
         if wanted is None or not wanted.continue_distribute_on_failure:
             raise
         build.events.warn(f"The image is distributed although it is not valid: {error.message}")
-        return error
+        return Verdict(message=build.events.redact(error.message), target=error.target, hint=error.hint)
     finally:
-        await machine.destroy()
-    return None
+        await trial.close()
+    return Verdict()

@@ -57,6 +57,10 @@ def build(
         Literal["auto", "vm", "container"] | None, Parameter(help="What runs the build; default: auto.")
     ] = None,
     name: Annotated[str | None, Parameter(help="The template's name; default: its file's.")] = None,
+    detach: Annotated[bool, Parameter(help="Leave the build to a worker (vmwright worker).")] = False,
+    priority: Annotated[
+        int | None, Parameter(help="With --detach: higher ones are built first; default: 0.")
+    ] = None,
     json: Annotated[bool, Parameter(name="--json", help="Print one JSON event a line.")] = False,
 ) -> None:
     """Build an image from a template, here and now."""
@@ -70,8 +74,68 @@ def build(
         formats=formats,
         machine=machine,
         name=name,
+        detach=detach,
+        priority=priority,
         as_json=json,
     )
+
+
+Run = Annotated[str, Parameter(help="A build's id, its first characters, or its name.")]
+
+
+@app.command
+def resume(
+    run: Run,
+    /,
+    *,
+    from_step: Annotated[
+        int | None, Parameter(name="--from", help="Run this step and the later ones again.")
+    ] = None,
+    template: Annotated[
+        Path | None, Parameter(help="Take the steps to come from this file, a changed form of the template.")
+    ] = None,
+    values: Values = (),
+    parameters: ParameterFiles = (),
+    json: Annotated[bool, Parameter(name="--json", help="Print one JSON event a line.")] = False,
+) -> None:
+    """Go on with a build that failed, was cancelled or interrupted, behind its last finished step."""
+    from vmwright.cli import resuming as command
+
+    command.resume_run(
+        run, from_step=from_step, file=template, values=values, parameters=parameters, as_json=json
+    )
+
+
+@app.command
+def distribute(
+    run: Run,
+    /,
+    *,
+    json: Annotated[bool, Parameter(name="--json", help="Print one JSON event a line.")] = False,
+) -> None:
+    """Try again what a build could not distribute, without building again."""
+    from vmwright.cli import resuming as command
+
+    command.distribute_run(run, as_json=json)
+
+
+@app.command
+def cancel(run: Run, /) -> None:
+    """Cancel a build, wherever it runs; what it has distributed stays."""
+    from vmwright.cli import canceling as command
+
+    command.cancel_run(run)
+
+
+@app.command
+def worker(
+    *,
+    once: Annotated[bool, Parameter(help="End when the queue has nothing for this host.")] = False,
+) -> None:
+    """Take builds from the queue and run them, until told to end (SIGTERM, Ctrl-C)."""
+    from vmwright.cli import worker as command
+
+    command.work(once=once)
 
 
 @app.command
@@ -156,11 +220,24 @@ def runs(*, json: Json = False) -> None:
 
 
 @app.command
-def logs(run: Annotated[str, Parameter(help="A build's id, its first characters, or its name.")], /) -> None:
+def templates(*, json: Json = False) -> None:
+    """List the templates that were built."""
+    from vmwright.cli import lists
+
+    lists.templates(as_json=json)
+
+
+@app.command
+def logs(
+    run: Run,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until it ends.")] = False,
+) -> None:
     """Print a build's customization.log, and its validation.log."""
     from vmwright.cli import lists
 
-    lists.logs(run)
+    lists.logs(run, follow=follow)
 
 
 @sources.command(name="list")

@@ -16,6 +16,7 @@ from vmwright.cli.running import opened, run, shown_events
 from vmwright.disks.inspect import inspect
 from vmwright.disks.qemu_img import DiskFormat, sniff
 from vmwright.errors import TemplateError, UnsupportedError, VmwrightError
+from vmwright.events import Progress
 from vmwright.images import open_images
 from vmwright.machines.boot import boot_image
 from vmwright.machines.host import kvm_verdict, reason_against_vm
@@ -93,7 +94,7 @@ async def _boot(
     with ledger.claimed(ResourceKind.PATH, folder):
         folder.mkdir(parents=True, mode=0o700)
         try:
-            disk = await _bootable(image, settings=settings, database=database, work=folder)
+            disk = await _bootable(image, settings=settings, database=database, events=events, work=folder)
             spec = await _spec(name, folder, disk, settings, events)
             events.note(f"Booting {image}: {spec.accelerator}, {spec.cpus} vCPU, {spec.memory_mib} MiB")
             async with boot_image(
@@ -113,7 +114,9 @@ async def _boot(
     return ""
 
 
-async def _bootable(image: str, *, settings: Settings, database: Database, work: Path) -> Bootable:
+async def _bootable(
+    image: str, *, settings: Settings, database: Database, events: Events, work: Path
+) -> Bootable:
     """Find what ``image`` names: a file, else an image or a gallery version by id or name.
 
     :raises TemplateError: it names nothing.
@@ -129,7 +132,11 @@ async def _bootable(image: str, *, settings: Settings, database: Database, work:
         raise TemplateError(
             f"{image} is neither a disk file nor an image of this host: {error.message}", hint=error.hint
         ) from error
-    artifact = images.artifacts.get(found.digest)
+
+    def told(done: int, total: int) -> None:
+        events.say(Progress(what=f"fetching {image}", done=done, total=total))
+
+    artifact = await images.artifacts.fetch(found.digest, progress=told)
     return Bootable(artifact.path, DiskFormat(artifact.format), found.facts)
 
 

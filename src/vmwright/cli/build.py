@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from vmwright.builds.build import BuildRequest
 from vmwright.builds.declared import make_declared
+from vmwright.builds.executors import ExecutorKind, living
 from vmwright.builds.preflight import check_request
+from vmwright.builds.queue import claim
 from vmwright.builds.reaper import reap
-from vmwright.builds.run import run_build
-from vmwright.cli.running import opened, print_error, run, shown_events
+from vmwright.builds.runs import end_interrupted
+from vmwright.builds.submission import submit
+from vmwright.cli.attempts import own_runner, report
+from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.templates import print_problem, read_file, template_name, values_of
-from vmwright.cli.words import duration, ended, size
-from vmwright.errors import TemplateError, UnsupportedError
-from vmwright.events import Events, Outcome, ProblemFound
+from vmwright.errors import LostBuildError, TemplateError, UnsupportedError
+from vmwright.events import BuildQueued, Outcome, ProblemFound
 from vmwright.settings import MachineChoice
 from vmwright.template.formats import is_name
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vmwright.builds.build import BuildResult
+    from vmwright.builds.queue import Claim
+    from vmwright.builds.runner import Runner
     from vmwright.settings import Settings
     from vmwright.state.database import Database
     from vmwright.template import Problem, Readings, Template
@@ -37,12 +41,15 @@ def build(
     formats: str | None,
     machine: str | None,
     name: str | None,
+    detach: bool,
+    priority: int | None,
     as_json: bool,
 ) -> None:
     """Build a template, or those of a deployment; the program's exit code tells how it went."""
     with opened() as (settings, database):
         if name is not None and not is_name(name):
             raise TemplateError(f"--name {name}: not a name", hint="1 to 64 letters, digits and - _ .")
+        _check_detached(out, database, detach=detach, priority=priority)
         readings = read_file(file, values=values_of(values), parameters=parameters, name=name, for_build=True)
         templates = _built_templates(file, readings, as_json=as_json)
         if name is not None and len(templates) > 1:
@@ -55,18 +62,20 @@ def build(
                 machine=MachineChoice(machine) if machine else settings.machine,
                 out=out.absolute() if out else None,
                 formats=_formats(formats, out),
+                secrets=tuple(readings.secrets),
             )
             for template in templates
         ]
         run(_check(requests, settings, database))
         with shown_events(as_json_lines=as_json) as events:
             make_declared(readings.resources, database, events)
-        code = _build_all(requests, readings, settings, database, as_json=as_json)
-        if code:
+        if detach:
+            _queue(requests, readings, database, priority=priority or 0, as_json=as_json)
+        elif code := run(_build_all(requests, readings, settings, database, as_json=as_json)):
             sys.exit(code)
 
 
-def _build_all(
+async def _build_all(
     requests: Sequence[BuildRequest],
     readings: Readings,
     settings: Settings,
@@ -77,36 +86,70 @@ def _build_all(
     """Build one after the other, but none that needs one that failed; return the worst exit code."""
     failed: dict[str, str] = {}
     codes: list[int] = []
-    for request, reading in zip(requests, readings.readings, strict=True):
-        # A stream of its own: the log of a build reads what this build says, and no other.
-        with shown_events(as_json_lines=as_json) as events:
-            for secret in readings.secrets:
-                events.keep_secret(secret)
-            if missing := [name for one, name in failed.items() if one in reading.needs]:
-                events.warn(f"{request.name} is not built: it needs {', '.join(missing)}, which failed.")
-                continue
-            result = run(_build(request, settings, database, events))
-        _report(result, events, as_json=as_json)
-        codes.append(result.error.exit_code if result.error else 0)
-        if result.error is not None:
-            failed[reading.id.casefold()] = request.name
-        if result.outcome is Outcome.CANCELED:
-            break
+    end_interrupted(database)
+    async with own_runner(settings, database) as runner:
+        for request, reading in zip(requests, readings.readings, strict=True):
+            # A stream of its own: the log of a build reads what this build says, and no other.
+            with shown_events(as_json_lines=as_json) as events:
+                for secret in readings.secrets:
+                    events.keep_secret(secret)
+                if missing := [name for one, name in failed.items() if one in reading.needs]:
+                    events.warn(f"{request.name} is not built: it needs {', '.join(missing)}, which failed.")
+                    continue
+                await reap(database, events, settings=settings)
+                result = await runner.run(_begun(request, database, runner), events)
+            report(result, events, database, as_json=as_json)
+            codes.append(result.error.exit_code if result.error else 0)
+            if result.error is not None:
+                failed[reading.id.casefold()] = request.name
+            if result.outcome is Outcome.CANCELED:
+                break
     if len(requests) > 1 and not as_json:
         print(f"{codes.count(0)} of {len(requests)} image templates built")
     return max(codes)
 
 
+def _begun(request: BuildRequest, database: Database, runner: Runner) -> Claim:
+    build_id = submit(request, database, queued=False, alone=True)
+    claimed = claim(database, build_id, runner.executor)
+    if claimed is None:
+        raise LostBuildError(f"Build {build_id} was taken by another process")
+    return claimed
+
+
+def _queue(
+    requests: Sequence[BuildRequest], readings: Readings, database: Database, *, priority: int, as_json: bool
+) -> None:
+    """Leave the builds to workers, and say by which ids they are known."""
+    if any(reading.needs for reading in readings.readings):
+        raise UnsupportedError(
+            "The image templates of this deployment need one another",
+            hint="build them without --detach, which does one after the other",
+        )
+    with shown_events(as_json_lines=as_json) as events:
+        for request in requests:
+            build_id = submit(request, database, queued=True, priority=priority)
+            events.say(BuildQueued(build=build_id, template=request.name, priority=priority))
+        if requests[0].out is not None:
+            events.note(f"The files go to {requests[0].out} on the host of the worker that builds them")
+        if not any(row.kind == ExecutorKind.WORKER for row in living(database)):
+            events.warn("No worker runs: `vmwright worker`, here or on another host, starts one")
+
+
+def _check_detached(out: Path | None, database: Database, *, detach: bool, priority: int | None) -> None:
+    if priority is not None and not detach:
+        raise TemplateError(
+            "--priority is for builds that wait: this one begins at once", hint="add --detach"
+        )
+    if detach and database.is_shared and out is not None and not out.is_absolute():
+        raise TemplateError(
+            f"--out {out}: with --detach it is a folder of whichever host builds", hint=f"--out /FOLDER/{out}"
+        )
+
+
 async def _check(requests: Sequence[BuildRequest], settings: Settings, database: Database) -> None:
     for request in requests:
         await check_request(request, settings, database)
-
-
-async def _build(
-    request: BuildRequest, settings: Settings, database: Database, events: Events
-) -> BuildResult:
-    await reap(database, events, settings=settings)
-    return await run_build(request, settings=settings, database=database, events=events)
 
 
 def _built_templates(file: Path, readings: Readings, *, as_json: bool) -> list[Template]:
@@ -147,15 +190,3 @@ def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
     if asked and out is None:
         raise TemplateError("--format names files, but not where they go", hint="add --out DIR")
     return asked
-
-
-def _report(result: BuildResult, events: Events, *, as_json: bool) -> None:
-    """Say what there is now and where."""
-    if not as_json:
-        for output in result.outputs:
-            if output.file is not None and not output.error:
-                status = output.file.stat()
-                print(f"  {output.file}  {size(status.st_size)}, {size(status.st_blocks * 512)} on this disk")
-        print(f"build {result.id} {ended(result.outcome)} in {duration(result.seconds)}; log: {result.log}")
-    if result.error is not None:
-        print_error(result.error, hide=events.redact)

@@ -1,50 +1,84 @@
-"""The commands that show what is recorded of runs: a table or JSON with ``id``, and a run's log."""
+"""The commands that show what is recorded: runs and templates as a table or JSON, a run's log."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from vmwright.builds import records
-from vmwright.builds.log import FILE_NAME, VALIDATION
+from vmwright.builds import runs as builds
+from vmwright.builds.going_on import SHORT
+from vmwright.builds.states import RunState
+from vmwright.builds.templates import templates as kept_templates
+from vmwright.cli.logs import print_logs
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import duration
-from vmwright.errors import VmwrightError
 
 if TYPE_CHECKING:
-    from vmwright.builds.records import RunRecord
+    from vmwright.builds.runs import RunRecord
+    from vmwright.builds.templates import TemplateRecord
+
+MINUTE = "%Y-%m-%d %H:%M"
 
 
 def runs(*, as_json: bool) -> None:
     """List builds, newest first."""
     with opened() as (_, database):
-        found = records.runs(database)
+        found = builds.runs(database)
+        is_shared = database.is_shared
     if as_json:
         print_json([run.as_document() for run in found])
         return
-    table(("ID", "NAME", "STATE", "STARTED", "TOOK", "MACHINE"), [_run_row(run) for run in found])
+    headings = ("ID", "NAME", "STATE", "TRY", "STARTED", "TOOK", "MACHINE")
+    if is_shared:
+        table((*headings, "HOST"), [(*_run_row(run), run.host or "-") for run in found])
+    else:
+        table(headings, [_run_row(run) for run in found])
 
 
-def logs(run: str) -> None:
-    """Print the customization.log of a build, and its validation.log where it has one."""
+def templates(*, as_json: bool) -> None:
+    """List the templates that were built, the one that was built last first."""
     with opened() as (_, database):
-        log = Path(records.find_run(database, run).folder) / FILE_NAME
-        if not log.exists():
-            raise VmwrightError(f"The log of this build is gone: {log}")
-    for part in (log, log.with_name(VALIDATION)):
-        if part.exists():
-            print(part.read_text(errors="replace"), end="")
+        found = kept_templates(database)
+    if as_json:
+        print_json([template.as_document() for template in found])
+        return
+    table(("NAME", "API VERSION", "BUILT", "LAST RUN", "STATE"), [_template_row(one) for one in found])
+
+
+def logs(name: str, *, follow: bool) -> None:
+    """Print the customization.log of a build, and its validation.log where it has one."""
+    with opened() as (settings, database):
+        found = builds.find_run(database, name)
+        asyncio.run(print_logs(found.id, settings, database, follow=follow))
 
 
 def _run_row(run: RunRecord) -> tuple[str, ...]:
-    took = duration((run.ended_at - run.started_at).total_seconds()) if run.ended_at else "-"
-    state = f"{run.run_state} ({run.run_sub_state})" if run.run_sub_state else run.run_state
+    state = run.run_sub_state if run.run_state is RunState.RUNNING and run.run_sub_state else run.run_state
+    if run.place is not None:
+        state = f"{state}, place {run.place}"
+    took = (
+        "-"
+        if run.attempt == 0
+        else duration(((run.ended_at or datetime.now(UTC)) - run.started_at).total_seconds())
+    )
     return (
-        run.id[:8],
+        run.id[:SHORT],
         run.name,
         state,
-        f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
+        str(run.attempt or "-"),
+        f"{run.started_at.astimezone():{MINUTE}}",
         took,
         run.machine or "-",
+    )
+
+
+def _template_row(template: TemplateRecord) -> tuple[str, ...]:
+    return (
+        template.name,
+        template.api_version,
+        f"{template.updated_at.astimezone():{MINUTE}}",
+        template.last_run[:SHORT] if template.last_run else "-",
+        template.last_state or "-",
     )

@@ -18,10 +18,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from vmwright.builds.going_on import SHORT
 from vmwright.cli.screen import printable
 from vmwright.cli.words import duration, size
 from vmwright.events import (
     BuildEnded,
+    BuildQueued,
     BuildStarted,
     Distributed,
     Event,
@@ -52,6 +54,7 @@ class LiveTerminal:
         self.console = console or Console()
         self._lines: deque[str] = deque(maxlen=SHOWN_LINES)
         self._running = ""
+        self._phase = ""
         self._since = time.monotonic()
         self._progress: Progress | None = None
         self._spinner = Spinner("dots")
@@ -93,7 +96,9 @@ class LiveTerminal:
     def _keep(self, mark: str, style: str, text: str, detail: str = "") -> None:
         self.console.print(
             Text.assemble(
-                (f"{mark} ", style), printable(text), (printable(f"  {detail}" if detail else ""), "dim")
+                (f"{mark} ", style),
+                printable(text).replace("\n", "\n  "),
+                (printable(f"  {detail}" if detail else ""), "dim"),
             ),
             highlight=False,
             soft_wrap=True,
@@ -104,21 +109,22 @@ class LiveTerminal:
         """Events without a picture of their own are left out."""
 
     @_show.register
+    def _(self, event: BuildQueued) -> None:
+        follows = f"`vmwright logs -f {event.build[:SHORT]}` follows it"
+        self._keep("•", "bold", f"{event.template} waits for a worker", f"build {event.build}; {follows}")
+
+    @_show.register
     def _(self, event: BuildStarted) -> None:
         self._keep("•", "bold", f"{event.template}", f"build {event.build}")
 
     @_show.register
     def _(self, event: PhaseStarted) -> None:
-        self._begin(f"{event.phase}: {event.detail}" if event.detail else event.phase)
+        self._phase = f"{event.phase}: {event.detail}" if event.detail else event.phase
+        self._begin(self._phase)
 
     @_show.register
     def _(self, event: PhaseEnded) -> None:
-        self._keep(
-            "✓",
-            "green",
-            self._running if event.phase in self._running else event.phase,
-            duration(event.seconds),
-        )
+        self._keep("✓", "green", self._phase, duration(event.seconds))
         self._begin("")
 
     @_show.register
@@ -140,7 +146,7 @@ class LiveTerminal:
             for line in self._lines:
                 self.console.print(Text(f"    {line}", style="dim"))
         self._keep("✓" if ok else "✗", "green" if ok else "bold red", self._running, duration(event.seconds))
-        self._begin("")
+        self._begin(self._phase)
 
     @_show.register
     def _(self, event: Notice) -> None:

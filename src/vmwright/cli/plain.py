@@ -6,10 +6,12 @@ import sys
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
+from vmwright.builds.going_on import SHORT
 from vmwright.cli.screen import printable
 from vmwright.cli.words import counted, duration, ended
 from vmwright.events import (
     BuildEnded,
+    BuildQueued,
     BuildStarted,
     Distributed,
     Event,
@@ -26,6 +28,9 @@ from vmwright.events import (
 if TYPE_CHECKING:
     from typing import TextIO
 
+# as wide as the time of day
+INDENT = " " * 9
+
 
 class PlainLines:
     """A reader of the event stream that prints each event as it comes, one line with its time of day."""
@@ -38,11 +43,17 @@ class PlainLines:
         self._show(event)
 
     def _line(self, event: Event, text: str) -> None:
-        print(f"{event.at.astimezone():%H:%M:%S} {printable(text)}", file=self._out, flush=True)
+        lines = printable(text).replace("\n", f"\n{INDENT}")
+        print(f"{event.at.astimezone():%H:%M:%S} {lines}", file=self._out, flush=True)
 
     @singledispatchmethod
     def _show(self, event: Event) -> None:
         """Progress is left out: on a pipe it is noise."""
+
+    @_show.register
+    def _(self, event: BuildQueued) -> None:
+        text = f"build {event.build}: {event.template} waits for a worker"
+        self._line(event, f"{text}; `vmwright logs -f {event.build[:SHORT]}` follows it")
 
     @_show.register
     def _(self, event: BuildStarted) -> None:

@@ -79,7 +79,7 @@ def opened() -> Iterator[tuple[Settings, Database]]:
 
     try:
         settings = load()
-        database = open_database(settings.home)
+        database = open_database(settings)
         try:
             yield settings, database
         finally:

@@ -33,7 +33,7 @@ def say(*parts: str | tuple[str, str], err: bool = False) -> None:
 
         Console(stderr=err).print(Text.assemble(*parts), soft_wrap=True)
     else:
-        print("".join(part if isinstance(part, str) else part[0] for part in parts), file=out)
+        print("".join(part if isinstance(part, str) else part[0] for part in parts), file=out, flush=True)
 
 
 def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -32,13 +32,21 @@ async def fetch_step(step: Customizer, number: int, *, fetch: Fetch, folder: Pat
     :raises DownloadError: it cannot be had, or its checksum differs.
     :raises UnsupportedError: this version does not run steps of that kind.
     """
-    match step:
+    match step := runnable(step):
         case Shell():
             return ReadyStep(number, step, await shell.fetch_script(step, number, fetch=fetch, folder=folder))
         case File():
             return ReadyStep(number, step, await file.fetch_file(step, number, fetch=fetch, folder=folder))
-        case _:
-            raise UnsupportedError(f"{step.kind} customizers are not built yet", target=step.path)
+
+
+def runnable(step: Customizer) -> Shell | File:
+    """Return a step of a kind that this version runs.
+
+    :raises UnsupportedError: it is of another kind.
+    """
+    if isinstance(step, Shell | File):
+        return step
+    raise UnsupportedError(f"{step.kind} customizers are not built yet", target=step.path)
 
 
 async def run_step(ready: ReadyStep, guest: LinuxGuest, events: Events) -> StepResult:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - read at run time: a run output is kept as JSON
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
     from vmwright.distributors.stored import StoredImage
     from vmwright.events import Events
@@ -59,6 +60,7 @@ class Destinations:
     :param stored: the image itself, as the one artifact that images and versions are made of.
     :param location: the template's region, ``api_version`` its contract.
     :param makes_galleries: whether a gallery or an image definition that is not there is made.
+    :param started_at: when the build was asked for: the same in each attempt at it.
     :param files: the folder for disk files; ``users`` tells whether it is the user's own (``--out``).
     """
 
@@ -71,5 +73,6 @@ class Destinations:
     makes_galleries: bool
     files: Path
     users: bool
+    started_at: datetime
     ledger: Ledger
     events: Events

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vmwright.distributors.distributor import Destinations
     from vmwright.distributors.finished_image import FinishedImage
     from vmwright.images.ids import GalleryId
+    from vmwright.images.records import VersionRecord
     from vmwright.template.model import SharedImage
 
 CORRELATION_TAG = "correlationId"
@@ -24,6 +25,9 @@ async def distribute(distributor: SharedImage, image: FinishedImage, destination
         store cannot be written; nothing of the version stays then.
     """
     wanted = ids.parse_definition(distributor.gallery_image_id)
+    if made := destinations.versions.made_by(image.build_id, distributor.run_output_name):
+        # by an attempt that was broken off before it could say so
+        return _output(distributor, made)
     destinations.galleries.check_fits(wanted, image.facts)
     artifact = await destinations.stored.artifact()
     if destinations.makes_galleries:
@@ -41,6 +45,7 @@ async def distribute(distributor: SharedImage, image: FinishedImage, destination
             replication_mode=distributor.replication_mode,
             plan=image.plan,
             build_id=image.build_id,
+            run_output=distributor.run_output_name,
             tags={
                 **distributor.artifact_tags,
                 CORRELATION_TAG: image.build_id,
@@ -50,6 +55,10 @@ async def distribute(distributor: SharedImage, image: FinishedImage, destination
         ledger=destinations.ledger,
         events=destinations.events,
     )
+    return _output(distributor, made)
+
+
+def _output(distributor: SharedImage, made: VersionRecord) -> RunOutput:
     return RunOutput(
         name=distributor.run_output_name,
         kind=distributor.kind,

@@ -1,12 +1,13 @@
 """The VHD distributor: a fixed VHD that Azure takes as it is (reference §11.1).
 
 In the service the blob is ``vhds/<name>_<yyyyMMddHHmmss>.vhd`` in the staging storage account; here it is
-a file in the user's folder, or in the store's folder ``vhds`` under that name.
+a file in the user's folder, or in the store's folder ``vhds`` under that name, with the time of the build's
+submission: an attempt that was broken off leaves no second one.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from vmwright.distributors.distributor import RunOutput
@@ -25,7 +26,7 @@ async def distribute(distributor: Vhd, image: FinishedImage, destinations: Desti
     """
     name = distributor.run_output_name
     if not destinations.users:
-        name = f"{name}_{datetime.now(UTC):%Y%m%d%H%M%S}"
+        name = f"{name}_{destinations.started_at.astimezone(UTC):%Y%m%d%H%M%S}"
     written = await export(image, name, "vhd", destinations)
     return RunOutput(
         name=distributor.run_output_name,

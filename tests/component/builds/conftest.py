@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.building import open_build, run_build, runner
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.artifacts.facts import ImageFacts
-from vmwright.builds import inputs, pipeline, validating
-from vmwright.builds.build import Build, BuildRequest
-from vmwright.builds.records import BuildRecords
+from vmwright.builds import inputs, validating, workshop
+from vmwright.builds.build import Build, BuildRequest, BuildResult
+from vmwright.builds.executors import Executor
+from vmwright.builds.queue import Claim, claim
+from vmwright.builds.reopening import redistribute, resume
+from vmwright.builds.runs import RunRecord, find_run
 from vmwright.disks.qemu_img import DiskFormat
-from vmwright.events import Events
+from vmwright.events import Events, Reader
 from vmwright.process import run
-from vmwright.settings import Settings
+from vmwright.settings import DatabaseSettings, Settings
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.state.database import Database, open_database
-from vmwright.state.resources import Ledger
-from vmwright.template.model import Customizer, Generation, OsType, PlatformImage, Shell, Template, Vhd
+from vmwright.state.tables import InputRow, LayerRow, ResourceRow
+from vmwright.template.model import (
+    Customizer,
+    Distributor,
+    Generation,
+    OsType,
+    PlatformImage,
+    Shell,
+    Template,
+    Vhd,
+)
 
-MakeTemplate = Callable[..., Template]
+IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
 MakeBuild = Callable[..., Build]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
+def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
+    return Settings(home=tmp_path / "home", database=database_settings)
 
 
 @pytest.fixture
-def database(settings: Settings) -> Database:
-    return open_database(settings.home)
+def database(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -51,7 +67,8 @@ def events(recorder: Recorder) -> Events:
 @pytest.fixture
 async def base(tmp_path: Path) -> BaseDisk:
     disk = tmp_path / "base.qcow2"
-    await run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "4M"], timeout=20)
+    # of clusters that no image has which is made of it: those are other artifacts
+    await run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=32k", disk, "4M"], timeout=20)
     return BaseDisk(
         path=disk,
         digest=hashlib.sha256(disk.read_bytes()).hexdigest(),
@@ -71,36 +88,103 @@ def shell(number: int, *lines: str) -> Shell:
 
 
 def template(
-    *customize: Customizer, minutes: int = 0, distribute: tuple[Vhd, ...] | None = None, disk_gb: int = 0
+    *customize: Customizer, minutes: int = 0, distribute: tuple[Distributor, ...] | None = None
 ) -> Template:
     return Template(
-        api_version="2020-02-14",
+        api_version="2022-07-01",
         location="westus2",
         source=PlatformImage(publisher="a", offer="b", sku="c", version="latest"),
         customize=customize,
+        identities=(IDENTITY,),
         distribute=distribute or (Vhd(path="properties.distribute[0]", run_output_name="out"),),
         build_timeout_in_minutes=minutes,
     )
 
 
+class Bench:
+    """Builds whose machine is scripted; ``events`` are those of the first, ``readers`` follow all of them."""
+
+    def __init__(
+        self, settings: Settings, database: Database, events: Events, out: Path, *readers: Reader
+    ) -> None:
+        self.settings, self.database, self.events, self.out = settings, database, events, out
+        self.readers = list(readers)
+
+    def request(
+        self,
+        *customize: Customizer,
+        distribute: tuple[Distributor, ...] | None = None,
+        formats: tuple[str, ...] = (),
+    ) -> BuildRequest:
+        return BuildRequest(
+            template=template(*customize, distribute=distribute), name="test", out=self.out, formats=formats
+        )
+
+    async def build(
+        self,
+        *customize: Customizer,
+        distribute: tuple[Distributor, ...] | None = None,
+        formats: tuple[str, ...] = (),
+    ) -> BuildResult:
+        request = self.request(*customize, distribute=distribute, formats=formats)
+        return await run_build(request, settings=self.settings, database=self.database, events=self.events)
+
+    async def resume(self, build_id: str, **how: Any) -> BuildResult:
+        return await self._go_on(lambda by: resume(self.database, self.run(build_id), by, **how))
+
+    async def redistribute(self, build_id: str) -> BuildResult:
+        return await self._go_on(lambda by: redistribute(self.database, self.run(build_id), by))
+
+    async def take_over(self, build_id: str) -> BuildResult:
+        return await self._go_on(lambda by: claim(self.database, build_id, by))
+
+    async def _go_on(self, take: Callable[[Executor], Claim | None]) -> BuildResult:
+        async with runner(self.settings, self.database) as opened:
+            taken = take(opened.executor)
+            assert taken is not None
+            return await opened.run(taken, Events(*self.readers))
+
+    def run(self, build_id: str) -> RunRecord:
+        return find_run(self.database, build_id)
+
+    def rows(self, table: type[Any]) -> list[Any]:
+        with self.database.session() as session:
+            return list(session.query(table).all())
+
+    def nothing_is_left(self) -> bool:
+        """Tell whether only logs are left, as after a build that nobody will go on with."""
+        files = self.files("*/*/layers/*", "*/*/fetched/*")
+        return not (self.rows(ResourceRow) or self.rows(LayerRow) or files)
+
+    def only_layers_are_left(self) -> bool:
+        """Tell whether just what it takes to go on with the build is left."""
+        recorded = {row.path for row in self.rows(LayerRow)} | {row.path for row in self.rows(InputRow)}
+        files = self.files("*/*/layers/*", "*/*/fetched/*")
+        return not self.rows(ResourceRow) and {str(path) for path in files} == recorded
+
+    def files(self, *patterns: str) -> list[Path]:
+        builds = self.settings.home / "builds"
+        return [path for pattern in patterns for path in builds.glob(pattern)]
+
+
+@pytest.fixture
+def bench(
+    settings: Settings,
+    database: Database,
+    events: Events,
+    recorder: Recorder,
+    tmp_path: Path,
+    machine: ScriptedMachine,
+) -> Bench:
+    (tmp_path / "out").mkdir()
+    return Bench(settings, database, events, tmp_path / "out", recorder)
+
+
 @pytest.fixture
 def make_build(settings: Settings, database: Database, events: Events) -> MakeBuild:
     def make(*customize: Customizer) -> Build:
-        build_id = str(uuid.uuid4())
-        folder = settings.home / "builds" / build_id
-        folder.mkdir(parents=True)
-        records = BuildRecords(database, build_id)
-        records.begin(name="test", template={}, folder=folder)
-        return Build(
-            id=build_id,
-            request=BuildRequest(template=template(*customize), name="test"),
-            settings=settings,
-            database=database,
-            ledger=Ledger(database, build_id),
-            records=records,
-            events=events,
-            folder=folder,
-        )
+        request = BuildRequest(template=template(*customize), name="test")
+        return open_build(request, settings=settings, database=database, events=events)
 
     return make
 
@@ -114,10 +198,10 @@ def machine(monkeypatch: pytest.MonkeyPatch, base: BaseDisk) -> ScriptedMachine:
         machine.told += [f"made{role}"] if role else []
         return machine
 
-    async def find_source(_build: Build) -> BaseDisk:
+    async def resolve(*_: object, **__: object) -> BaseDisk:
         return base
 
-    monkeypatch.setattr(pipeline, "machine_for", machine_for)
-    monkeypatch.setattr(validating, "machine_for", machine_for)
-    monkeypatch.setattr(inputs, "find_source", find_source)
+    for room in (workshop, validating):
+        monkeypatch.setattr(room, "machine_for", machine_for)
+    monkeypatch.setattr(inputs, "resolve", resolve)
     return machine

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.component.builds.conftest import MakeBuild, template
+from tests.component.builds.conftest import IDENTITY, MakeBuild, template
 from tests.scripted import Recorder
 from vmwright.builds import hosting
 from vmwright.events import Notice
@@ -14,8 +14,6 @@ from vmwright.machines.choice import Choice
 from vmwright.machines.machine import Accelerator, MachineKind
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.template.model import VmProfile
-
-IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 
 
 @pytest.mark.parametrize("identities", [(), (IDENTITY,)], ids=["none", "one"])

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from tests.building import run_build
+from tests.component.builds.conftest import IDENTITY
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds import inputs
-from vmwright.builds.build import Build, BuildRequest, BuildResult
+from vmwright.builds.build import BuildRequest, BuildResult
 from vmwright.builds.preflight import check_request
 from vmwright.builds.reaper import reap
-from vmwright.builds.records import RunState, find_run
-from vmwright.builds.run import run_build
+from vmwright.builds.runs import end_interrupted, find_run
+from vmwright.builds.states import RunState
 from vmwright.disks import qemu_img
 from vmwright.errors import BuildCanceledError, DistributeError, SourceError, UnsupportedError
 from vmwright.events import Events, Notice, Outcome, Reader
@@ -24,6 +26,7 @@ from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary, ids
 from vmwright.images.galleries import default_identifier
 from vmwright.settings import MachineChoice, Settings
 from vmwright.sources.base_disk import BaseDisk
+from vmwright.sources.resolve import resolve
 from vmwright.state.database import Database
 from vmwright.state.tables import ArtifactRow, BuildRow, ReplicaRow, ResourceRow, VersionRow
 from vmwright.template.model import (
@@ -43,9 +46,7 @@ from vmwright.template.model import (
     VmProfile,
 )
 
-# as it is before the machine's fixture puts a ready source in its place
 DEBIAN = PlatformImage(publisher="Debian", offer="debian-12", sku="12", version="latest")
-FIND_SOURCE = inputs.find_source
 GROUP = "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute"
 DEFINITION = f"{GROUP}/galleries/gal/images/web"
 PLATFORM = PlatformImage(publisher="a", offer="b", sku="c", version="latest")
@@ -83,7 +84,11 @@ class Bench:
         self, *distribute: Distributor, source: Source = PLATFORM, makes_galleries: bool = True
     ) -> BuildRequest:
         template = Template(
-            api_version="2022-07-01", location="westus2", source=source, distribute=distribute
+            api_version="2022-07-01",
+            location="westus2",
+            identities=(IDENTITY,),
+            source=source,
+            distribute=distribute,
         )
         return BuildRequest(
             template=template,
@@ -153,10 +158,10 @@ async def test_every_distributor_has_the_sources_generation_and_the_size_asked_f
     disk_gb: int,
     size: int,
 ) -> None:
-    async def of_generation(_: Build) -> BaseDisk:
+    async def of_generation(*_: object, **__: object) -> BaseDisk:
         return replace(base, facts=replace(base.facts, generation=generation))
 
-    monkeypatch.setattr(inputs, "find_source", of_generation)
+    monkeypatch.setattr(inputs, "resolve", of_generation)
     request = bench.request(managed_image(), shared_image())
     profile = VmProfile(os_disk_size_gb=disk_gb)
     result = await bench.run(replace(request, template=replace(request.template, vm_profile=profile)))
@@ -193,12 +198,12 @@ async def test_a_chain_from_gallery_to_gallery_by_latest(
 ) -> None:
     plan = PlanInfo(plan_name="n", plan_product="p", plan_publisher="q")
 
-    async def with_plan(_: Build) -> BaseDisk:
+    async def with_plan(*_: object, **__: object) -> BaseDisk:
         return replace(base, plan=plan)
 
-    monkeypatch.setattr(inputs, "find_source", with_plan)
+    monkeypatch.setattr(inputs, "resolve", with_plan)
     await bench.build(shared_image())
-    monkeypatch.setattr(inputs, "find_source", FIND_SOURCE)
+    monkeypatch.setattr(inputs, "resolve", resolve)
     latest = SharedImageVersion(image_version_id=f"{DEFINITION}/versions/latest")
     source_number = Versioning(scheme=VersioningScheme.SOURCE)
     result = await bench.build(shared_image(versioning=source_number), source=latest)
@@ -264,7 +269,7 @@ async def test_a_definition_for_other_images_is_said_before_a_machine_starts(
         generation=Generation.V2,
         identifier=default_identifier(definition),
     )
-    monkeypatch.setattr(inputs, "find_source", FIND_SOURCE)
+    monkeypatch.setattr(inputs, "resolve", resolve)
     machine.told.clear()
     latest = SharedImageVersion(image_version_id=f"{DEFINITION}/versions/latest")
     unfit = SharedImage(
@@ -280,7 +285,7 @@ async def test_a_number_that_the_source_cannot_give_is_said_before_a_machine_sta
     bench: Bench, machine: ScriptedMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.build(managed_image())
-    monkeypatch.setattr(inputs, "find_source", FIND_SOURCE)
+    monkeypatch.setattr(inputs, "resolve", resolve)
     machine.told.clear()
     source_number = Versioning(scheme=VersioningScheme.SOURCE)
     image = ManagedImageSource(image_id=managed_image().image_id)
@@ -303,7 +308,8 @@ async def test_what_a_killed_build_has_left_of_a_version_is_removed_by_the_next_
     assert len(bench.files("regions")) == len(bench.rows(ReplicaRow)) == 2
     with bench.database.session() as session:
         row = session.get_one(BuildRow, result.id)
-        row.ended_at, row.owner_started = None, "another process"
+        row.ended_at, row.executor = None, None
+    end_interrupted(bench.database)
     await reap(bench.database, Events(), settings=bench.settings)
     assert bench.rows(VersionRow, ReplicaRow, ArtifactRow) == []
     assert bench.files("artifacts", "regions") == []
@@ -314,7 +320,7 @@ async def test_a_template_elsewhere_is_told_where_its_source_is(
 ) -> None:
     await bench.build(shared_image())
     (made,) = bench.versions.list()
-    monkeypatch.setattr(inputs, "find_source", FIND_SOURCE)
+    monkeypatch.setattr(inputs, "resolve", resolve)
     request = bench.request(managed_image(), source=SharedImageVersion(image_version_id=str(made.id)))
     elsewhere = replace(request.template, location="uksouth")
     result = await bench.run(replace(request, template=elsewhere))

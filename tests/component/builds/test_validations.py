@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.builds.conftest import shell, template
+from tests.building import run_build
+from tests.component.builds.conftest import SCRIPT, shell, template
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.builds.build import BuildRequest, BuildResult
-from vmwright.builds.records import RunState, find_run
-from vmwright.builds.run import run_build
+from vmwright.builds.runs import find_run
+from vmwright.builds.states import RunState
 from vmwright.errors import MachineError, StepError
 from vmwright.events import Events, Outcome, Phase, PhaseStarted, StepStarted
 from vmwright.guests.linux import LinuxGuest
@@ -22,7 +23,6 @@ from vmwright.state.database import Database
 from vmwright.state.tables import LayerRow, ResourceRow
 from vmwright.template.model import Shell, Validate
 
-SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
 CHECK = Shell(
     name="check", path="properties.validate.inVMValidations[0]", inline=("test -e /etc/os-release",)
 )
@@ -62,8 +62,8 @@ async def test_a_valid_image_is_distributed_without_what_the_validation_wrote(
         (2, 2, "check"),
     ]
     assert machine.told == [
-        *("start 000.qcow2", "checkpoint 001.qcow2", "power off"),
-        *("made-validate", "start 002.qcow2", "destroy", "destroy", "destroy"),
+        *("start 000.qcow2", "checkpoint 001.qcow2", "power off", "destroy"),
+        *("made-validate", "start 002.qcow2", "destroy"),
     ]
     assert files(tmp_path) == ["SHA256SUMS", "out.vhd"]
     log = result.log.with_name("validation.log").read_text()
@@ -122,6 +122,6 @@ async def test_the_source_alone_may_be_validated(
     assert (result.outcome, result.error, result.outputs) == (Outcome.SUCCEEDED, None, ())
     phases = [event.phase for event in recorder.of(PhaseStarted)]
     assert phases == [Phase.SOURCE, Phase.FETCH, Phase.VALIDATE, Phase.FINISH]
-    assert machine.told == ["made-validate", "start 000.qcow2", "destroy", "destroy"]
+    assert machine.told == ["made-validate", "start 000.qcow2", "destroy"]
     assert [step.name for step in recorder.of(StepStarted)] == ["check"]
     assert files(tmp_path) == []

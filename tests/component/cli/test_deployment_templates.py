@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from tests.conftest import ROOT
 from tests.vmwright_command import SOURCE, Vmwright, shell
-from vmwright.builds.build import BuildRequest, BuildResult
+from vmwright.builds.build import BuildResult
+from vmwright.builds.executors import Executor, ExecutorKind, Offer
+from vmwright.builds.queue import Claim
 from vmwright.cli import build as command
 from vmwright.errors import BuildError
 from vmwright.events import Events, Outcome
+from vmwright.machines.machine import MachineKind
+from vmwright.machines.sizes import Capacity
+from vmwright.settings import Settings
+from vmwright.state.database import Database
+from vmwright.state.tables import BuildRow
 
 EXAMPLE = ROOT / "examples" / "deployment.json"
 PARAMETERS = ROOT / "examples" / "deployment.parameters.json"
@@ -91,7 +100,10 @@ def test_a_name_is_for_one_image_template(vmwright: Vmwright, tmp_path: Path) ->
 
 
 class Builds:
-    """Stands for the builds themselves: those named fail."""
+    """Stands for what runs the builds: those named fail."""
+
+    database: Database
+    executor: Executor
 
     def __init__(self, *failing: str, outcome: Outcome = Outcome.FAILED) -> None:
         self.built: list[str] = []
@@ -99,12 +111,21 @@ class Builds:
         self._failing = failing
         self._outcome = outcome
 
-    async def run(self, request: BuildRequest, *, events: Events, **_: Any) -> BuildResult:
-        self.built.append(request.name)
+    @contextlib.asynccontextmanager
+    async def own_runner(self, _settings: Settings, database: Database) -> AsyncIterator[Self]:
+        self.database = database
+        offer = Offer.of_this_host(frozenset(MachineKind), Capacity(1, 1024), kvm=False)
+        self.executor = Executor.register(database, ExecutorKind.BUILD, offer)
+        yield self
+
+    async def run(self, claim: Claim, events: Events) -> BuildResult:
+        with self.database.session() as session:
+            name = session.get_one(BuildRow, claim.build_id).name
+        self.built.append(name)
         self.said.append(events.redact("the key is hunter2"))
-        error = BuildError("it failed with hunter2") if request.name in self._failing else None
+        error = BuildError("it failed with hunter2") if name in self._failing else None
         outcome = self._outcome if error else Outcome.SUCCEEDED
-        return BuildResult(id="1", outcome=outcome, log=Path("/log"), seconds=1, error=error)
+        return BuildResult(id=claim.build_id, outcome=outcome, log=Path("/log"), seconds=1, error=error)
 
     async def nothing(self, *_: Any, **__: Any) -> None:
         """Stands for what comes before the builds."""
@@ -114,7 +135,7 @@ def build(
     builds: Builds, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, as_json: bool = False
 ) -> int:
     monkeypatch.setenv("VMWRIGHT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(command, "run_build", builds.run)
+    monkeypatch.setattr(command, "own_runner", builds.own_runner)
     monkeypatch.setattr(command, "check_request", builds.nothing)
     monkeypatch.setattr(command, "reap", builds.nothing)
     try:
@@ -126,6 +147,8 @@ def build(
             formats=None,
             machine=None,
             name=None,
+            detach=False,
+            priority=None,
             as_json=as_json,
         )
     except SystemExit as ended:

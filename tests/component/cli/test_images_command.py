@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from pathlib import Path
 
 import pytest
 
+from tests.build_rows import build_row
 from tests.vmwright_command import Vmwright
 from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.artifacts.facts import ImageFacts
-from vmwright.builds.records import BuildRecords
 from vmwright.events import Events
 from vmwright.images import GalleryLibrary, ImageLibrary, NewVersion, VersionLibrary, ids
 from vmwright.images.galleries import default_identifier
@@ -28,7 +27,7 @@ FACTS = ImageFacts(os_type=OsType.LINUX, os_name="Debian 12", generation=Generat
 async def fill(home: Path) -> None:
     """Put a managed image and two versions of a definition into a home."""
     settings = Settings(home=home)
-    database = open_database(home)
+    database = open_database(Settings(home=home))
     artifacts = ArtifactStore(home, database)
     galleries = GalleryLibrary(database)
     versions = VersionLibrary(database, artifacts, RegionStores(settings))
@@ -46,15 +45,17 @@ async def fill(home: Path) -> None:
         generation=FACTS.generation,
         identifier=default_identifier(definition),
     )
-    build_id = str(uuid.uuid4())
-    BuildRecords(database, build_id).begin(name="b", template={}, folder=home)
+    row = build_row()
+    with database.session() as session:
+        session.add(row)
     new = NewVersion(
         id=definition,
         artifact=artifact,
         facts=FACTS,
         api_version="2022-07-01",
         source_version="",
-        build_id=build_id,
+        build_id=row.id,
+        run_output="out",
         tags={},
         regions=(TargetRegion(name="East US"),),
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.building import run_build
 from tests.vmwright_command import Vmwright, shell, write_template
 from vmwright.builds.build import BuildRequest
-from vmwright.builds.run import run_build
 from vmwright.errors import BuildTimeoutError
 from vmwright.events import Events
 from vmwright.settings import Settings
@@ -29,7 +29,10 @@ def test_a_script_that_fails_in_the_middle(vmwright: Vmwright, tmp_path: Path) -
     done = vmwright("build", write_template(tmp_path, *steps), "--out", out)
     assert done.code == 1
     assert "Step 2 of 3 'Broken' (Shell) failed: Script exited with non-zero exit status: 1" in done.err
-    assert done.err.rstrip().endswith("before")
+    said, _, hint = done.err.rstrip().rpartition("\n")
+    assert said.endswith("before")
+    assert hint.startswith("hint: `vmwright resume ")
+    assert hint.endswith("` goes on from step 2")
     assert "step 3/3" not in done.out
     assert list(out.iterdir()) == []
 
@@ -59,7 +62,7 @@ async def test_a_build_that_takes_too_long(
     result = await run_build(
         BuildRequest(template=reading.template, name="slow", out=tmp_path / "out"),
         settings=Settings(home=vmwright.home),
-        database=open_database(vmwright.home),
+        database=open_database(Settings(home=vmwright.home)),
         events=Events(),
     )
     assert isinstance(result.error, BuildTimeoutError)

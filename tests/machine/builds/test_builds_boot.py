@@ -16,6 +16,7 @@ from tests.vmwright_command import Vmwright, shell, write_template
 from vmwright.artifacts import ArtifactStore
 from vmwright.disks.vhd import verify_fixed_vhd
 from vmwright.images import ImageLibrary
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 
@@ -40,13 +41,13 @@ NGINX = (
 
 @pytest.fixture
 def ledger(home: Path) -> Iterator[Ledger]:
-    database = open_database(home)
+    database = open_database(Settings(home=home))
     yield Ledger(database)
     database.close()
 
 
 def image_of(home: Path, name: str) -> Path:
-    database = open_database(home)
+    database = open_database(Settings(home=home))
     store = ArtifactStore(home, database)
     digest = ImageLibrary(database, store).get(name).digest
     database.close()

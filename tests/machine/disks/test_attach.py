@@ -12,6 +12,7 @@ from vmwright import process
 from vmwright.disks.attach import AttachedRoot, detach
 from vmwright.disks.mounts import mounted, unmount
 from vmwright.errors import UnsupportedError
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 
@@ -27,7 +28,7 @@ LAYOUT = b"label: gpt\nsize=1M, type=21686148-6449-6E6F-744E-656564454649\nsize=
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield Ledger(database)
     database.close()
 

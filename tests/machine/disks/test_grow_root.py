@@ -12,6 +12,7 @@ from vmwright.disks.filetree import ExtFiles
 from vmwright.disks.inspect import inspect
 from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.process import run
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import ResourceRow
@@ -25,7 +26,7 @@ async def test_an_ext4_root_fills_a_larger_disk(debian_disk: Path, tmp_path: Pat
     raw = tmp_path / "disk.raw"
     await convert(debian_disk, raw, to=DiskFormat.RAW)
     os.truncate(raw, SIZE)
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     mounts = tmp_path / "mounts"
     mounts.mkdir(mode=0o700)
     async with AttachedRoot(raw, mounts / "root", Ledger(database)) as root:

@@ -20,6 +20,7 @@ from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.disks.readonly import mounted_read_only
 from vmwright.errors import SourceError, UnsupportedError
 from vmwright.process import run
+from vmwright.settings import Settings
 from vmwright.state.database import Database, open_database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import ResourceRow
@@ -47,7 +48,7 @@ ELF_X86_64 = b"\x7fELF" + bytes(14) + (0x3E).to_bytes(2, "little") + bytes(44)
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 

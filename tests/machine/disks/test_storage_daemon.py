@@ -10,6 +10,7 @@ from vmwright import process
 from vmwright.disks.mounts import mounted
 from vmwright.disks.storage_daemon import StorageDaemon
 from vmwright.errors import ProcessError
+from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 
@@ -24,7 +25,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield Ledger(database)
     database.close()
 

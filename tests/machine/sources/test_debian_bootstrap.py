@@ -16,7 +16,7 @@ from vmwright.disks.qemu_img import DiskFormat, convert
 from vmwright.errors import SourceError
 from vmwright.events import Event, Events, Output
 from vmwright.process import run
-from vmwright.settings import DebianSettings
+from vmwright.settings import DebianSettings, Settings
 from vmwright.sources.debian import bootstrap
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
@@ -35,7 +35,7 @@ NOBODY_LISTENS = "http://127.0.0.1:9/debian"
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "home")
+    database = open_database(Settings(home=tmp_path / "home"))
     yield database
     database.close()
 

@@ -1,0 +1,31 @@
+"""Finish: the customized disk becomes what is distributed, in its last layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.builds import boot_files
+from vmwright.builds.customizing import unless_lost
+from vmwright.builds.generalize import generalize, provisioning_of
+
+if TYPE_CHECKING:
+    from vmwright.builds.build import Build
+    from vmwright.builds.workshop import Workshop
+    from vmwright.sources.base_disk import BaseDisk
+
+
+async def finish_disk(build: Build, base: BaseDisk, workshop: Workshop) -> None:
+    """Put the boot files in order, generalize, switch off, seal the last layer; unless that is done already.
+
+    :raises StepError: the deprovisioning script failed.
+    """
+    if workshop.layers.is_generalized:
+        return
+
+    async def run() -> None:
+        await boot_files.finish(build, base, workshop)
+        provisioning = await provisioning_of(workshop.guest)
+        await generalize(workshop.guest, build.folder, build.events)
+        await workshop.seal(len(build.template.customize) + 1, provisioning)
+
+    await unless_lost(build, workshop, run)

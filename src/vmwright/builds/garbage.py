@@ -1,0 +1,138 @@
+"""Removing what is left of builds that did not succeed, and of artifacts, when its time or room is over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from vmwright.artifacts.garbage import ArtifactGarbage, Collected, removed_file, size_on_disk
+from vmwright.errors import VmwrightError
+from vmwright.images import open_images
+from vmwright.state.database import lock
+from vmwright.state.host import host_id
+from vmwright.state.tables import BuildRow, InputRow, LayerRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmwright.events import Events
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A build that has ended, with its files on this host."""
+
+    build_id: str
+    ended_at: datetime
+    paths: tuple[Path, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(size_on_disk, self.paths))
+
+
+async def collect(
+    database: Database, settings: Settings, events: Events, *, now: datetime | None = None
+) -> Collected:
+    """Remove the layers of builds that nobody resumes, then what nothing refers to; say what that gave.
+
+    What a build that runs, or one that can still be resumed, an image, a version or a source refers to stays.
+    What cannot be removed is warned of, and tried again the next time.
+    """
+    at = now or datetime.now(UTC)
+    artifacts = open_images(settings, database).artifacts
+    removed = await _collect_builds(database, settings, events, at)
+    garbage = ArtifactGarbage(artifacts, database, events, now=at)
+    removed += await garbage.collect(cache_bytes=int(settings.store.cache_gib * GIB))
+    if removed.files:
+        events.note(f"Removed {removed.files} unused files: {removed.size_bytes / GIB:.2f} GiB")
+    return removed
+
+
+async def _collect_builds(database: Database, settings: Settings, events: Events, now: datetime) -> Collected:
+    removed = Collected()
+    try:
+        kept = await asyncio.to_thread(_ended_builds, database)
+        for build in _to_drop(kept, settings, now):
+            removed += await asyncio.to_thread(_drop, build, database)
+        removed += await asyncio.to_thread(_drop_forgotten, database, settings)
+    except (VmwrightError, OSError) as error:
+        events.warn(f"The layers of a build that has ended could not be removed: {error}")
+    return removed
+
+
+def _ended_builds(database: Database) -> list[_Kept]:
+    """Return the builds that have ended and left files on this host, the oldest first."""
+    found: dict[str, _Kept] = {}
+    with database.session() as session:
+        for table in (LayerRow, InputRow):
+            asked = (
+                select(BuildRow.id, BuildRow.ended_at, table.path)
+                .join(table, table.build_id == BuildRow.id)
+                .where(table.host == host_id())
+            )
+            for build_id, ended_at, path in session.execute(asked):
+                if ended_at is not None:
+                    before = found.get(build_id, _Kept(build_id, ended_at, ()))
+                    found[build_id] = replace(before, paths=(*before.paths, Path(path)))
+    return sorted(found.values(), key=lambda build: build.ended_at)
+
+
+def _to_drop(kept: list[_Kept], settings: Settings, now: datetime) -> Iterator[_Kept]:
+    """Yield those whose days are over, then the oldest of the others until the rest fits."""
+    left = sum(build.size_bytes for build in kept)
+    for build in kept:
+        is_over = now - build.ended_at >= timedelta(days=settings.keep.days)
+        if not is_over and left <= settings.keep.gib * GIB:
+            return
+        left -= build.size_bytes
+        yield build
+
+
+def _drop_forgotten(database: Database, settings: Settings) -> Collected:
+    """Remove layers without a row, of builds that have ended: elsewhere, or those are copies."""
+    removed = Collected()
+    for folder in settings.home.glob("builds/*/*/layers"):
+        build_id = folder.parents[1].name
+        with database.session() as session:
+            lock(session, build_id)
+            row = session.get(BuildRow, build_id, with_for_update=True)
+            if row is not None and row.ended_at is None:
+                continue
+            known = set(session.scalars(select(LayerRow.path).where(LayerRow.build_id == build_id)))
+            for path in folder.iterdir():
+                if str(path) not in known:
+                    removed += removed_file(path)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return removed
+
+
+def _drop(build: _Kept, database: Database) -> Collected:
+    """Remove the rows of a build's files, so that nobody resumes from them, and then the files.
+
+    What of them is in the shared store is then what no row refers to.
+    """
+    with database.session() as session:
+        lock(session, build.build_id)
+        row = session.get(BuildRow, build.build_id, with_for_update=True)
+        if row is None or row.ended_at != build.ended_at:
+            return Collected()  # it is resumed
+        for table in (LayerRow, InputRow):
+            session.execute(delete(table).where(table.build_id == build.build_id, table.host == host_id()))
+    removed = Collected()
+    for path in build.paths:
+        removed += removed_file(path)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+    return removed

@@ -1,0 +1,51 @@
+"""Reading a build's logs, wherever the build runs or ran."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from vmwright.errors import VmwrightError
+from vmwright.images import open_images
+from vmwright.state.host import host_id
+from vmwright.state.tables import LogRow
+
+if TYPE_CHECKING:
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+
+
+async def read_log(
+    build_id: str, name: str, settings: Settings, database: Database, *, after: int = 0
+) -> bytes | None:
+    """Return what a log has so far behind its first ``after`` bytes; None where there is no such log.
+
+    It is the file of this host, or the copy that the shared store has: a running build stores one after each
+    of its steps.
+
+    :raises VmwrightError: it is on another host, of which there is no copy.
+    """
+    with database.session() as session:
+        row = session.scalars(select(LogRow).where(LogRow.build_id == build_id, LogRow.name == name)).first()
+    if row is None:
+        return None
+    if row.host == host_id():
+        return await asyncio.to_thread(_rest, Path(row.path), after)
+    if row.key is not None:
+        data = await open_images(settings, database).artifacts.get_bytes(row.key)
+        return None if data is None else data[after:]
+    raise VmwrightError(
+        f"The log is on another host: {row.path}", hint="[store] url in vmwright.toml lets hosts share logs"
+    )
+
+
+def _rest(path: Path, after: int) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(after)
+            return file.read()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,171 @@
+"""This process as something that runs builds: an executor with its lease, its keeper and its engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import time
+from typing import TYPE_CHECKING, Self
+
+from vmwright.builds.endings import end_unopened
+from vmwright.builds.executors import Executor, ExecutorKind, living
+from vmwright.builds.heartbeat import beating
+from vmwright.builds.journal_keys import build_of, journal_keys
+from vmwright.builds.keeping import Keeper
+from vmwright.builds.opening import open_attempt
+from vmwright.builds.queue import cancels_asked
+from vmwright.builds.runs import unfinished
+from vmwright.errors import VmwrightError
+from vmwright.state.engines import journal_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vmwright.builds.build import BuildResult
+    from vmwright.builds.executors import Offer
+    from vmwright.builds.queue import Claim
+    from vmwright.builds.run import Attempt
+    from vmwright.durable import Engine
+    from vmwright.events import Events
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+
+LOG = "keeper.log"
+POLL_SECONDS = 1.0
+# A worker's machines end before its lease does, after which another one may go on with their builds.
+MARGIN_SECONDS = 3.0
+
+
+class Runner:
+    """Runs builds that its executor has claimed; a context manager makes it."""
+
+    def __init__(
+        self, settings: Settings, database: Database, executor: Executor, keeper: Keeper, events: Events
+    ) -> None:
+        self.executor = executor
+        self._settings = settings
+        self._database = database
+        self._keeper = keeper
+        self._events = events
+        self._attempts: dict[str, Attempt] = {}
+        self._is_lost = False
+        self._is_handing_over = False
+        self._engine = asyncio.create_task(_launch(settings, executor.id))
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls, settings: Settings, database: Database, events: Events, *, kind: ExecutorKind, offer: Offer
+    ) -> AsyncIterator[Self]:
+        """Register this process and be ready to run builds; the engine starts meanwhile.
+
+        :param events: is told of what concerns no single build.
+        :raises VmwrightError: the database cannot be written, or the keeper cannot be started.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            keeper = await stack.enter_async_context(Keeper.started(events, log=settings.home / LOG))
+            begun = time.monotonic()
+            executor = Executor.register(database, kind, offer)
+            runner = cls(settings, database, executor, keeper, events)
+            stack.callback(runner._end_executor)
+            stack.push_async_callback(runner._stop_engine)
+            runner._renewed(begun + executor.lease.ttl - time.monotonic())
+            await stack.enter_async_context(beating(executor, renewed=runner._renewed, lost=runner._lost))
+            watching = asyncio.create_task(runner._watch_for_cancels())
+            stack.callback(watching.cancel)
+            yield runner
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the executor has lost its lease: it takes no more builds, another one must be opened."""
+        return self._is_lost
+
+    def drain(self) -> None:
+        """Let others know that this one takes no more builds."""
+        with contextlib.suppress(VmwrightError):
+            self.executor.drain()
+
+    async def run(self, claim: Claim, events: Events) -> BuildResult:
+        """Run a build that the executor has claimed, to its end.
+
+        :raises VmwrightError: it cannot be begun here; what is recorded of it says so.
+        """
+        try:
+            attempt = await open_attempt(
+                claim,
+                settings=self._settings,
+                database=self._database,
+                events=events,
+                observer=self._keeper,
+                machines=self.executor.offer.machines,
+            )
+        except VmwrightError as error:
+            await end_unopened(self._database, claim, error)
+            raise
+        self._attempts[claim.build_id] = attempt
+        if self._is_handing_over:
+            attempt.hand_over()
+        try:
+            result = await attempt.run(asyncio.shield(self._engine))
+        finally:
+            del self._attempts[claim.build_id]
+        if result.error is None:
+            await (await self._engine).forget(journal_keys(claim.build_id, claim.attempt))
+        return result
+
+    async def sweep_journal(self) -> None:
+        """Remove from the journal what no build goes on from any more, and what dead executors have left."""
+        engine = await self._engine
+        keys = await engine.keys()
+        kept = await asyncio.to_thread(unfinished, self._database)
+        await engine.forget([key for key in keys if build_of(key) not in kept])
+        executors = await engine.executors()
+        alive = {row.id for row in await asyncio.to_thread(living, self._database)}
+        for executor in executors:
+            if executor not in alive:
+                await engine.forget_executor(executor)
+
+    def hand_over(self) -> None:
+        """Have every build go on elsewhere, also those that are about to begin."""
+        self._is_handing_over = True
+        for attempt in self._attempts.values():
+            attempt.hand_over()
+
+    def _renewed(self, lasts: float) -> None:
+        if self.executor.kind is ExecutorKind.WORKER:
+            self._keeper.beat(max(0.0, lasts - MARGIN_SECONDS))
+
+    def _lost(self, why: str) -> None:
+        self._is_lost = True
+        self._events.warn(why)
+        for attempt in self._attempts.values():
+            attempt.lose(why)
+
+    async def _watch_for_cancels(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._attempts:
+                continue
+            with contextlib.suppress(VmwrightError):  # the heartbeat tells of a database that is gone
+                for build_id in await asyncio.to_thread(cancels_asked, self._database, self.executor.id):
+                    if attempt := self._attempts.get(build_id):
+                        attempt.cancel()
+
+    def _end_executor(self) -> None:
+        try:
+            self.executor.end()
+        except VmwrightError as error:
+            self._events.warn(f"Others see only by its lease that this process has ended: {error.message}")
+
+    async def _stop_engine(self) -> None:
+        with contextlib.suppress(VmwrightError):  # it did not start, as each build has said
+            await (await self._engine).close()
+
+
+async def _launch(settings: Settings, executor_id: str) -> Engine:
+    # takes half a second, in which a build finds its source
+    await asyncio.to_thread(importlib.import_module, "vmwright.durable")
+    from vmwright.durable import Engine  # noqa: PLC0415 - nothing else of a command waits for it
+
+    return await Engine.launch(journal_url(settings), executor=executor_id)

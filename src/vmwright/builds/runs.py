@@ -1,0 +1,176 @@
+"""Builds as people see them: listed, found by what is remembered of an id, ended where nobody runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select
+
+from vmwright.builds.executors import living
+from vmwright.builds.going_on import SHORT, hint_to_go_on
+from vmwright.builds.queue import waiting
+from vmwright.builds.records import all_outputs, outputs_of
+from vmwright.builds.states import RunState
+from vmwright.errors import VmwrightError
+from vmwright.state.tables import BuildRow, ExecutorRow, LayerRow
+
+if TYPE_CHECKING:
+    from vmwright.distributors.distributor import RunOutput
+    from vmwright.state.database import Database
+
+# Go's zero time, which the service shows while a run has not ended (reference §6.2).
+NO_TIME = "0001-01-01T00:00:00Z"
+SHOWN = 5
+# By then, whoever has submitted a build outside the queue has begun it.
+SUBMITTED = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One build, as ``vmwright runs`` shows it.
+
+    :param attempt: how often somebody has begun, or gone on, with it.
+    :param host: the name of the host that has it now.
+    :param place: in the queue, from 1: about the order in which the waiting ones will run.
+    """
+
+    id: str
+    name: str
+    run_state: RunState
+    run_sub_state: str | None
+    machine: str | None
+    accelerator: str | None
+    source: str | None
+    folder: str
+    message: str
+    attempt: int
+    host: str | None
+    place: int | None
+    priority: int
+    started_at: datetime
+    ended_at: datetime | None
+    outputs: tuple[RunOutput, ...] = ()
+
+    def as_document(self) -> dict[str, object]:
+        """Return the run as JSON; ``lastRunStatus`` and run outputs have the service's shape."""
+        status: dict[str, object] = {
+            "startTime": self.started_at.isoformat(),
+            "endTime": self.ended_at.isoformat() if self.ended_at else NO_TIME,
+            "runState": self.run_state,
+            "message": self.message,
+        }
+        if self.run_sub_state:
+            status["runSubState"] = self.run_sub_state
+        return {
+            "id": self.id,
+            "name": self.name,
+            "lastRunStatus": status,
+            "machine": self.machine,
+            "accelerator": self.accelerator,
+            "source": self.source,
+            "folder": self.folder,
+            "attempt": self.attempt,
+            "host": self.host,
+            "place": self.place,
+            "priority": self.priority,
+            "runOutputs": [output.as_document() for output in self.outputs],
+        }
+
+
+def runs(database: Database) -> list[RunRecord]:
+    """Return all builds, the newest first; those that nobody runs, or will, have failed."""
+    end_interrupted(database)
+    hosts = _hosts(database)
+    places = {build_id: place for place, build_id in enumerate(waiting(database), start=1)}
+    with database.session() as session:
+        rows = session.scalars(select(BuildRow).order_by(BuildRow.started_at.desc())).all()
+        outputs = all_outputs(session)
+        return [_record(row, outputs.get(row.id, ()), hosts, place=places.get(row.id)) for row in rows]
+
+
+def get_run(database: Database, build_id: str) -> RunRecord:
+    """Return the build of an id, as it is recorded."""
+    hosts = _hosts(database)
+    with database.session() as session:
+        return _record(session.get_one(BuildRow, build_id), outputs_of(session, build_id), hosts)
+
+
+def find_run(database: Database, name: str, *, running: bool = False) -> RunRecord:
+    """Return the build whose id begins with ``name``, or else the newest of that name, as it is recorded.
+
+    :param running: of those of that name, rather the newest that has not ended.
+    :raises VmwrightError: there is none, or the beginning fits several.
+    """
+    by_id = BuildRow.id.startswith(name.lower(), autoescape=True)
+    newest = BuildRow.started_at.desc()
+    with database.session() as session:
+        ids = session.scalars(select(BuildRow.id).where(by_id).order_by(newest)).all() if name else ()
+        named = session.scalar(
+            select(BuildRow.id)
+            .where(BuildRow.key == name.lower())
+            .order_by(*([BuildRow.ended_at.is_not(None)] if running else []), newest)
+            .limit(1)
+        )
+    if len(ids) > 1 and named is None:
+        shown = ", ".join(one[: SHORT + len(name)] for one in ids[:SHOWN])
+        raise VmwrightError(
+            f"{len(ids)} builds have an id that begins with {name}: {shown}", hint="give more of the id"
+        )
+    found = ids[0] if len(ids) == 1 else named
+    if found is None:
+        raise VmwrightError(f"There is no build {name}", hint="vmwright runs lists them")
+    return get_run(database, found)
+
+
+def unfinished(database: Database) -> frozenset[str]:
+    """Return the ids of the builds that have not ended, or of which enough is kept to go on with them."""
+    layers = select(LayerRow).where(LayerRow.build_id == BuildRow.id).exists()
+    with database.session() as session:
+        return frozenset(session.scalars(select(BuildRow.id).where(or_(BuildRow.ended_at.is_(None), layers))))
+
+
+def end_interrupted(database: Database) -> None:
+    """Record builds that somebody began outside the queue, and whose process is gone, as failed."""
+    living(database)  # takes the builds of those that are not from them
+    begun = or_(BuildRow.attempt > 0, BuildRow.started_at < datetime.now(UTC) - SUBMITTED)
+    asked = select(BuildRow).where(
+        BuildRow.ended_at.is_(None), BuildRow.executor.is_(None), BuildRow.queued.is_(False), begun
+    )
+    with database.session() as session:
+        for row in session.scalars(asked.with_for_update()):
+            canceled = row.cancel_asked_at is not None
+            row.run_state, row.run_sub_state = RunState.CANCELED if canceled else RunState.FAILED, None
+            way_on = hint_to_go_on(session, row)
+            row.message = f"The build was interrupted: its process is gone. {way_on or ''}".strip()
+            row.ended_at = datetime.now(UTC)
+
+
+def _hosts(database: Database) -> dict[str, str]:
+    """Return the hosts of the executors, those that are not known to live among them."""
+    with database.session() as session:
+        return {row.id: row.host_name for row in session.scalars(select(ExecutorRow))}
+
+
+def _record(
+    row: BuildRow, outputs: tuple[RunOutput, ...], hosts: dict[str, str], *, place: int | None = None
+) -> RunRecord:
+    return RunRecord(
+        id=row.id,
+        name=row.name,
+        run_state=RunState(row.run_state),
+        run_sub_state=row.run_sub_state,
+        machine=row.machine,
+        accelerator=row.accelerator,
+        source=row.source,
+        folder=row.folder,
+        message=row.message,
+        attempt=row.attempt,
+        host=hosts.get(row.executor or ""),
+        place=place,
+        priority=row.priority,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outputs=outputs,
+    )

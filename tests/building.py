@@ -1,0 +1,106 @@
+"""Builds in the process of a test: with the runner and the engine of the commands, and closed after each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from vmwright.builds.build import Build, BuildRequest, BuildResult
+from vmwright.builds.executors import Executor, ExecutorKind, Offer
+from vmwright.builds.interrupts import Interrupts
+from vmwright.builds.opening import open_attempt
+from vmwright.builds.queue import Claim, claim
+from vmwright.builds.records import BuildRecords
+from vmwright.builds.run import Attempt
+from vmwright.builds.runner import Runner
+from vmwright.builds.submission import submit
+from vmwright.durable import Engine
+from vmwright.events import Events
+from vmwright.images import open_images
+from vmwright.machines.machine import MachineKind
+from vmwright.machines.sizes import host_capacity
+from vmwright.settings import Settings
+from vmwright.state.database import Database
+from vmwright.state.engines import journal_url
+from vmwright.state.resources import Ledger
+
+
+@contextlib.asynccontextmanager
+async def runner(
+    settings: Settings, database: Database, *, kind: ExecutorKind = ExecutorKind.BUILD
+) -> AsyncIterator[Runner]:
+    """Give a runner; a process has room for one at a time."""
+    offer = Offer.of_this_host(frozenset(MachineKind), host_capacity(), kvm=False)
+    async with Runner.opened(settings, database, Events(), kind=kind, offer=offer) as opened:
+        yield opened
+
+
+def claimed(request: BuildRequest, database: Database, by: Runner) -> Claim:
+    """Submit a build and take it."""
+    taken = claim(database, submit(request, database, queued=False), by.executor)
+    assert taken is not None
+    return taken
+
+
+async def run_build(
+    request: BuildRequest, *, settings: Settings, database: Database, events: Events
+) -> BuildResult:
+    """Build as ``vmwright build`` does, but for the end of the process."""
+    async with runner(settings, database) as opened:
+        return await opened.run(claimed(request, database, opened), events)
+
+
+@contextlib.asynccontextmanager
+async def opened_attempt(
+    build_id: str, *, settings: Settings, database: Database, events: Events
+) -> AsyncIterator[tuple[Attempt, Engine]]:
+    """Take a build and give this attempt at it, not yet run, with the engine to run it by."""
+    offer = Offer.of_this_host(frozenset(MachineKind), host_capacity(), kvm=False)
+    executor = Executor.register(database, ExecutorKind.BUILD, offer)
+    taken = claim(database, build_id, executor)
+    assert taken is not None
+    engine = await Engine.launch(journal_url(settings), executor=executor.id)
+    try:
+        attempt = await open_attempt(
+            taken,
+            settings=settings,
+            database=database,
+            events=events,
+            observer=None,
+            machines=offer.machines,
+        )
+        yield attempt, engine
+    finally:
+        await engine.close()
+        executor.end()
+
+
+async def by(engine: Engine) -> Engine:
+    """Return an engine that is launched already, as an attempt waits for one."""
+    return engine
+
+
+def open_build(request: BuildRequest, *, settings: Settings, database: Database, events: Events) -> Build:
+    """Return a build that an executor of this process has taken, for tests of its parts."""
+    offer = Offer.of_this_host(frozenset(MachineKind), host_capacity(), kvm=False)
+    executor = Executor.register(database, ExecutorKind.BUILD, offer)
+    taken = claim(database, submit(request, database, queued=False), executor)
+    assert taken is not None
+    root = settings.home / "builds" / taken.build_id
+    folder = root / str(taken.attempt)
+    folder.mkdir(parents=True)
+    return Build(
+        claim=taken,
+        request=request,
+        settings=settings,
+        database=database,
+        images=open_images(settings, database),
+        ledger=Ledger(database, taken.build_id),
+        records=BuildRecords(database, taken),
+        events=events,
+        interrupts=Interrupts(),
+        root=root,
+        folder=folder,
+        started_at=datetime.now(UTC),
+    )

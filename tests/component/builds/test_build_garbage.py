@@ -1,0 +1,138 @@
+"""The layers and inputs of builds that have ended: kept for days, and for as long as there is room."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from tests.build_rows import build_row
+from tests.scripted import Recorder
+from vmwright.artifacts import open_shared_store
+from vmwright.builds.garbage import collect
+from vmwright.events import Events, Notice
+from vmwright.settings import KeepSettings, Settings, StoreSettings
+from vmwright.state.database import Database
+from vmwright.state.host import host_id
+from vmwright.state.tables import BuildRow, InputRow, LayerRow
+
+MIB = 1 << 20
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC)
+
+
+class Kept:
+    """Makes builds with one layer of a MiB and one script each."""
+
+    def __init__(self, home: Path, database: Database) -> None:
+        self._home = home
+        self._database = database
+
+    def make(self, build: str, *, ended: datetime | None, host: str | None = None) -> Path:
+        folder = self._home / "builds" / build / "1"
+        layer, script = folder / "layers" / "000.qcow2", folder / "fetched" / "1.sh"
+        for path, data in ((layer, os.urandom(MIB)), (script, b"exit 0\n")):
+            path.parent.mkdir(parents=True)
+            path.write_bytes(data)
+        place = {"build_id": build, "host": host or host_id()}
+        with self._database.session() as session:
+            session.add(build_row(id=build, ended_at=ended))
+            session.flush()
+            session.add(
+                LayerRow(
+                    **place, number=0, step=1, attempt=1, path=str(layer), size_bytes=MIB, committed_at=NOW
+                )
+            )
+            session.add(InputRow(**place, number=1, path=str(script), sha256="0" * 64, size_bytes=7))
+        return folder
+
+    def builds(self) -> set[str]:
+        """Return the builds that can still be resumed where they were."""
+        with self._database.session() as session:
+            of_layers, of_inputs = select(LayerRow.build_id), select(InputRow.build_id)
+            assert set(session.scalars(of_layers)) == set(session.scalars(of_inputs))
+            return set(session.scalars(of_layers))
+
+
+@pytest.fixture
+def kept(settings: Settings, database: Database) -> Kept:
+    return Kept(settings.home, database)
+
+
+def keeping(settings: Settings, *, days: float, gib: float = 50.0) -> Settings:
+    return settings.model_copy(update={"keep": KeepSettings(days=days, gib=gib)})
+
+
+async def test_they_go_when_their_days_are_over(
+    kept: Kept, settings: Settings, database: Database, events: Events, recorder: Recorder
+) -> None:
+    old, young = kept.make("old", ended=NOW - 4 * DAY), kept.make("young", ended=NOW - 2 * DAY)
+    running = kept.make("running", ended=None)
+    elsewhere = kept.make("elsewhere", ended=NOW - 4 * DAY, host="another")
+    removed = await collect(database, keeping(settings, days=3), events, now=NOW)
+    assert removed.files == 2
+    assert removed.size_bytes >= MIB
+    assert kept.builds() == {"young", "running", "elsewhere"}
+    assert list(old.iterdir()) == []
+    assert all(len(list(folder.glob("*/*"))) == 2 for folder in (young, running, elsewhere))
+    assert any(
+        "Removed 2 unused files" in event.message for event in recorder.seen if isinstance(event, Notice)
+    )
+
+
+async def test_the_oldest_go_when_there_is_no_room(
+    kept: Kept, settings: Settings, database: Database, events: Events
+) -> None:
+    for name, days in (("b", 2), ("a", 1), ("c", 3)):
+        kept.make(name, ended=NOW - days * DAY)
+    kept.make("running", ended=None)
+    await collect(database, keeping(settings, days=30, gib=2.5 / 1024), events, now=NOW)
+    assert kept.builds() == {"a", "b", "running"}
+
+
+async def test_no_days_are_none_at_all(
+    kept: Kept, settings: Settings, database: Database, events: Events
+) -> None:
+    kept.make("ended", ended=NOW)
+    kept.make("running", ended=None)
+    await collect(database, keeping(settings, days=0), events, now=NOW)
+    assert kept.builds() == {"running"}
+
+
+async def test_a_build_that_is_resumed_meanwhile_keeps_them(
+    kept: Kept, settings: Settings, database: Database, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vmwright.builds import garbage
+
+    folder = kept.make("old", ended=NOW - 4 * DAY)
+    found = garbage._ended_builds(database)
+    with database.session() as session:
+        session.execute(update(BuildRow).values(ended_at=None))
+    monkeypatch.setattr(garbage, "_ended_builds", lambda _: found)
+    removed = await collect(database, keeping(settings, days=3), events, now=NOW)
+    assert removed.files == 0
+    assert kept.builds() == {"old"}
+    assert len(list(folder.glob("*/*"))) == 2
+
+
+async def test_what_was_shared_of_them_goes_from_the_store(
+    kept: Kept, settings: Settings, database: Database, events: Events, tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    store = StoreSettings(url=(tmp_path / "shared").as_uri())
+    configured = keeping(settings, days=3).model_copy(update={"store": store})
+    folder = kept.make("old", ended=NOW - 2 * DAY)
+    shared = open_shared_store(configured, database)
+    assert shared
+    digest = await shared.put(folder / "layers" / "000.qcow2")
+    with database.session() as session:
+        session.execute(update(LayerRow).values(digest=digest))
+    await collect(database, configured, events, now=NOW)
+    assert await shared.has(digest)
+    assert kept.builds() == {"old"}
+    removed = await collect(database, configured, events, now=NOW + 2 * DAY)
+    assert removed.files == 3
+    assert not await shared.has(digest)
