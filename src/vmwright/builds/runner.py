@@ -51,7 +51,7 @@ class Runner:
         self._attempts: dict[str, Attempt] = {}
         self._is_lost = False
         self._is_handing_over = False
-        self._engine = asyncio.create_task(_launch(settings, executor.id))
+        self.engine = asyncio.create_task(_launch(settings, executor.id))
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -107,16 +107,16 @@ class Runner:
         if self._is_handing_over:
             attempt.hand_over()
         try:
-            result = await attempt.run(asyncio.shield(self._engine))
+            result = await attempt.run(asyncio.shield(self.engine))
         finally:
             del self._attempts[claim.build_id]
         if result.error is None:
-            await (await self._engine).forget(journal_keys(claim.build_id, claim.attempt))
+            await (await self.engine).forget(journal_keys(claim.build_id, claim.attempt))
         return result
 
     async def sweep_journal(self) -> None:
         """Remove from the journal what no build goes on from any more, and what dead executors have left."""
-        engine = await self._engine
+        engine = await self.engine
         keys = await engine.keys()
         kept = await asyncio.to_thread(unfinished, self._database)
         await engine.forget([key for key in keys if build_of(key) not in kept])
@@ -160,7 +160,7 @@ class Runner:
 
     async def _stop_engine(self) -> None:
         with contextlib.suppress(VmwrightError):  # it did not start, as each build has said
-            await (await self._engine).close()
+            await (await self.engine).close()
 
 
 async def _launch(settings: Settings, executor_id: str) -> Engine:

@@ -33,7 +33,7 @@ def test_a_build_goes_through_workers_that_are_told_to_end(
     told_twice = host.start_worker()
     second = held("handed", without=frozenset({first}))
     told_twice.signal(signal.SIGTERM)
-    wait_until(lambda: "Finishing 1 builds" in told_twice.said, otherwise=farm.told)
+    wait_until(lambda: "Finishing 1 of its builds" in told_twice.said, otherwise=farm.told)
     assert holders("handed") == {second}
     told_twice.signal(signal.SIGTERM)
     assert told_twice.process.wait(SECONDS) == 0, told_twice.said
@@ -43,7 +43,7 @@ def test_a_build_goes_through_workers_that_are_told_to_end(
     held("handed", without=frozenset({first, second}))
     waits = farm.submit(counting_template(tmp_path, "waits"))
     finishes.signal(signal.SIGTERM)
-    wait_until(lambda: "Finishing 1 builds" in finishes.said, otherwise=farm.told)
+    wait_until(lambda: "Finishing 1 of its builds" in finishes.said, otherwise=farm.told)
     let_go("handed")
     assert finishes.process.wait(SECONDS) == 0, finishes.said
     assert farm.ended(build).attempt == 3
