@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vmwright.builds import sharing
 from vmwright.builds.generalize import read_script, write_script
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vmwright.builds.build import Build
     from vmwright.builds.stage import Stage
     from vmwright.builds.workshop import Workshop
-    from vmwright.errors import MachineLostError, StepError
+    from vmwright.errors import StepError
 
 RESTART_SECONDS = 20 * 60.0
 # How often a machine may be killed under one step before that counts as the host's failure.
@@ -64,33 +64,20 @@ async def open_workshop(build: Build, workshop: Workshop) -> None:
     await unless_lost(build, workshop, nothing_more)
 
 
-class Replaceable(Protocol):
-    """A machine, and how another one takes its place."""
-
-    async def open(self) -> None:
-        """Start it, unless it runs."""
-
-    async def lost(self) -> MachineLostError | None:
-        """Return what of this host was killed under it, None where it was nothing."""
-
-    async def close(self) -> None:
-        """Remove it."""
-
-
-async def unless_lost(build: Build, machine: Replaceable, work: Callable[[], Awaitable[None]]) -> None:
+async def unless_lost(build: Build, stage: Stage, work: Callable[[], Awaitable[None]]) -> None:
     """Do some work in a machine of the build; where that is lost, start another one and do it again."""
     for losses in itertools.count(1):
         try:
-            await machine.open()
+            await stage.open()
             await work()
         except (BuildError, OSError):
-            lost = await machine.lost()
+            lost = await stage.lost()
             if lost is None:
                 raise
             if losses > MOST_LOSSES:
                 raise lost from None
             build.events.warn(f"{lost.message}\nThe step is run again, on the disk as it was before it.")
-            await machine.close()
+            await stage.close()
         else:
             return
 

@@ -29,7 +29,7 @@ def way_on(database: Database, build_id: str) -> str | None:
 
 def hint_to_go_on(session: Session, row: BuildRow) -> str | None:
     """Return the same within a transaction."""
-    newest = _newest_layer(session, row.id)
+    newest = newest_layer(session, row.id)
     if newest is None or not row.request or row.run_state == RunState.SUCCEEDED:
         return None
     steps = len(StoredRequest.model_validate(row.request).body["properties"].get("customize") or ())
@@ -48,7 +48,7 @@ def kept(build: Build) -> str | None:
     if build.claim.previous_attempt is None or build.claim.canceling:
         return None
     with build.database.session() as session:
-        newest = _newest_layer(session, build.id)
+        newest = newest_layer(session, build.id)
     begins = f"Attempt {build.claim.attempt} at this build"
     if newest is None:
         return f"{begins}: nothing of its disk is kept, it starts from the source"
@@ -62,6 +62,7 @@ def kept(build: Build) -> str | None:
     return f"{begins}: {done} kept, as of {since}"
 
 
-def _newest_layer(session: Session, build_id: str) -> LayerRow | None:
+def newest_layer(session: Session, build_id: str) -> LayerRow | None:
+    """Return the layer that a build goes on from, None where it has none."""
     asked = select(LayerRow).where(LayerRow.build_id == build_id).order_by(LayerRow.number.desc())
     return session.scalar(asked.limit(1))

@@ -117,10 +117,6 @@ class Layers:
             self._build.ledger.release(self._uncommitted[-1])
             self._uncommitted.pop()
 
-    async def close(self) -> None:
-        """Remove what is this attempt's alone: the top."""
-        await self.drop_top()
-
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:03d}.qcow2"
 

@@ -67,7 +67,7 @@ async def run_pipeline(
         await step("fetch", type(None), partial(inputs.fetch_steps, build))
         steps = await inputs.open_steps(build)
     layers = Layers(build, base)
-    cleanup.push_async_callback(layers.close)
+    cleanup.push_async_callback(layers.drop_top)
     await build.interrupts.run(layers.restore())
     if build.template.validate and build.template.validate.source_validation_only:
         with phase(build.events, Phase.VALIDATE):

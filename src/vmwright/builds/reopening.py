@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
-from vmwright.builds.going_on import SHORT
+from vmwright.builds.going_on import SHORT, newest_layer
 from vmwright.builds.outputs import output_names
 from vmwright.builds.queue import claim, guarded
 from vmwright.builds.secrets import shown
@@ -49,9 +49,9 @@ def requested(database: Database, build_id: str) -> BuildRequest:
 
 def last_step(database: Database, build_id: str) -> int:
     """Return the last step that the newest layer of a build has behind it; 0: there is none."""
-    asked = select(LayerRow.step).where(LayerRow.build_id == build_id).order_by(LayerRow.number.desc())
     with database.session() as session:
-        return session.scalar(asked.limit(1)) or 0
+        newest = newest_layer(session, build_id)
+        return newest.step if newest else 0
 
 
 def resume(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.builds.customizing import run_recorded, unless_lost
 from vmwright.builds.hosting import machine_for
+from vmwright.builds.stage import Stage
 from vmwright.builds.states import RunSubState
 from vmwright.errors import BuildError, MachineError, MachineLostError, StepError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from vmwright.builds.build import Build
     from vmwright.builds.layers import Layers
     from vmwright.customizers.kinds import ReadyStep
-    from vmwright.guests.linux import LinuxGuest
-    from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
 
 ROLE = "-validate"
@@ -38,45 +37,23 @@ class Verdict:
         return StepError(self.message, target=self.target, hint=self.hint) if self.message else None
 
 
-class Trial:
+class Trial(Stage):
     """The machine that the validations run in, on an overlay of its own."""
 
     def __init__(self, build: Build, base: BaseDisk, layers: Layers) -> None:
+        super().__init__()
         self._build = build
         self._base = base
         self._layers = layers
-        self._machine: Machine | None = None
-        self._guest: LinuxGuest | None = None
-
-    @property
-    def machine(self) -> Machine:
-        """The machine that runs."""
-        if self._machine is None:
-            raise MachineError("The machine is not started")
-        return self._machine
-
-    @property
-    def guest(self) -> LinuxGuest:
-        """The guest in it."""
-        if self._guest is None:
-            raise MachineError("The machine is not started")
-        return self._guest
 
     async def open(self) -> None:
         """Start the machine on a new overlay."""
         disk = await self._layers.begin()
-        self._machine = await machine_for(self._build, self._base, role=ROLE)
-        self._guest = await self._machine.start(disk)
-
-    async def lost(self) -> MachineLostError | None:
-        """Return what of this host was killed under the machine, None where it was nothing."""
-        return await self._machine.lost() if self._machine else None
+        await self._boot(await machine_for(self._build, self._base, role=ROLE), disk)
 
     async def close(self) -> None:
         """Remove the machine with its overlay."""
-        machine, self._machine, self._guest = self._machine, None, None
-        if machine is not None:
-            await machine.destroy()
+        await super().close()
         await self._layers.drop_top()
 
 

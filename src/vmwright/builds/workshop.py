@@ -7,41 +7,27 @@ from typing import TYPE_CHECKING
 from vmwright.builds import boot_files
 from vmwright.builds.generalize import DEFAULT, read_script, write_script
 from vmwright.builds.hosting import machine_for, vm_for
-from vmwright.errors import MachineError
+from vmwright.builds.stage import Stage
 
 if TYPE_CHECKING:
     from vmwright.artifacts.facts import Provisioning
     from vmwright.builds.build import Build
     from vmwright.builds.layers import Layers
-    from vmwright.errors import MachineLostError
-    from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
 
 
-class Workshop:
-    """A machine on the top layer of the build's disk, with the deprovisioning script in its guest."""
+class Workshop(Stage):
+    """A machine on the top layer of the build's disk, with the deprovisioning script in its guest.
+
+    What it wrote since the newest layer goes when the next one begins.
+    """
 
     def __init__(self, build: Build, base: BaseDisk, layers: Layers) -> None:
+        super().__init__()
         self.layers = layers
         self._build = build
         self._base = base
-        self._machine: Machine | None = None
-        self._guest: LinuxGuest | None = None
-
-    @property
-    def machine(self) -> Machine:
-        """The machine that runs."""
-        if self._machine is None:
-            raise MachineError("The machine is not started")
-        return self._machine
-
-    @property
-    def guest(self) -> LinuxGuest:
-        """The guest in it."""
-        if self._guest is None:
-            raise MachineError("The machine is not started")
-        return self._guest
 
     async def open(self) -> None:
         """Start the machine on a new top layer, unless it runs; the guest finds what it had before."""
@@ -67,21 +53,10 @@ class Workshop:
         await self.layers.seal(step=step, provisioning=provisioning)
         await self.close()
 
-    async def lost(self) -> MachineLostError | None:
-        """Return what of this host was killed under the machine, None where it was nothing."""
-        return await self._machine.lost() if self._machine else None
-
-    async def close(self) -> None:
-        """Remove the machine; what it wrote since the newest layer goes when the next one begins."""
-        machine, self._machine, self._guest = self._machine, None, None
-        if machine is not None:
-            await machine.destroy()
-
     async def _start(self, machine: Machine) -> None:
-        self._machine = machine
-        self._guest = await machine.start(await self.layers.begin())
+        guest = await self._boot(machine, await self.layers.begin())
         newest = self.layers.newest
         # its boot has emptied /tmp
         script = newest.deprovisioning if newest else DEFAULT
         if script is not None:
-            await write_script(self._guest, self._build.folder, script)
+            await write_script(guest, self._build.folder, script)
