@@ -24,9 +24,25 @@ def _processes(home: Path) -> set[str]:
     return found
 
 
+def seen(folder: Path) -> Path:
+    """Return where this process finds what is mounted on a folder, in whichever mount namespace."""
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        if any(line.split()[4] == str(folder) for line in _lines(table)):
+            return table.parent / f"root{folder}"
+    raise FileNotFoundError(folder)
+
+
 def _mounts(home: Path) -> set[str]:
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return {f"mount {line.split()[4]}" for line in lines if str(home) in line}
+    """Look into every mount namespace."""
+    tables = Path("/proc").glob("[0-9]*/mountinfo")
+    return {f"mount {line.split()[4]}" for table in tables for line in _lines(table) if str(home) in line}
+
+
+def _lines(table: Path) -> list[str]:
+    try:
+        return table.read_text().splitlines()
+    except OSError:  # its process has ended
+        return []
 
 
 def _loops(home: Path) -> set[str]:
@@ -42,5 +58,5 @@ def _cgroups(home: Path) -> set[str]:
 
 
 def _staged(home: Path) -> set[str]:
-    left = [*home.glob("staging/*"), *home.glob("builds/*/layers"), *home.glob("boots/*")]
+    left = [*home.glob("staging/*"), *home.glob("builds/*/*/layers"), *home.glob("boots/*")]
     return {f"folder {path}" for path in left}

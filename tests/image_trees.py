@@ -49,7 +49,7 @@ async def mounted(disk: Path, work: Path, ledger: Ledger) -> AsyncIterator[Path]
         StorageDaemon(overlay, work / "look.raw", ledger) as daemon,
         AttachedRoot(daemon.raw, work / "root", ledger) as root,
     ):
-        yield root.folder
+        yield root.seen
 
 
 def tree_of(root: Path) -> dict[str, Entry]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 SECONDS = 60.0
 # {body} is asynchronous code that has `folder`, `database`, `events`, `keeper` and `ledger`.
@@ -63,12 +63,15 @@ class Owner:
 
 @contextlib.asynccontextmanager
 async def owner(
-    body: str, folder: Path, *, environment: Mapping[str, str] | None = None
+    body: str, folder: Path, *, inside: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Owner]:
-    """Run an owner in a process group of its own while the block runs, and kill it at its end."""
+    """Run an owner in a process group of its own while the block runs, and kill it at its end.
+
+    :param inside: the start of a command line, of a program that becomes the owner.
+    """
     program = PROGRAM.replace("{body}", textwrap.indent(textwrap.dedent(body), "        "))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, folder),
+        *(*inside, sys.executable, "-c", program, str(folder)),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "VMWRIGHT_HOME": str(folder / "home"), **(environment or {})},
         start_new_session=True,
@@ -82,9 +85,13 @@ async def owner(
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs: one that nobody has waited for yet is dead all the same."""
+    """Whether a process runs, or a thread of it: one that nobody has waited for yet is dead all the same."""
+    return any(_runs(thread) for thread in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
+def _runs(thread: Path) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return thread.read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 

@@ -1,4 +1,4 @@
-"""The root file system of a raw disk on this host: a loop device over its partition, mounted.
+"""The root file system of a raw disk on this host: a loop device over its partition, mounted out of sight.
 
 Everything on it is foreign: it may be looked at as bytes and handed to a container, but paths inside are not
 to be followed from here (an absolute symbolic link would lead to this host's files).
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from vmwright import process
 from vmwright.disks.grow import EXT, GROWS_MOUNTED, grow_ext, grow_partition
+from vmwright.disks.mount_namespace import MountNamespace
 from vmwright.disks.mounts import thaw, unmount
 from vmwright.disks.partitions import probe, read_table
 from vmwright.errors import ProcessError, UnsupportedError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 SECONDS = 120.0
 BUSY_TRIES = 100
+FROZEN_TRIES = 10
 BUSY_PAUSE = 0.05
 
 # behind the last partition lie the second copy of a GPT and less than one unit of alignment
@@ -37,9 +40,10 @@ BTRFS = "btrfs"
 
 
 class AttachedRoot:
-    """The root partition of ``raw``, mounted on ``folder`` from entering this context to leaving it.
+    """The root partition of ``raw``, mounted from entering this context to leaving it.
 
-    A root that does not fill its disk is grown.
+    It is mounted on ``folder`` in a mount namespace of its own: a program must ``enter`` that, and this
+    process finds the files ``seen`` from here. A root that does not fill its disk is grown.
     ``folder``'s parent must be closed to other users (0700): the tree holds set-user-id programs that nobody
     on this host has looked at. Device nodes on it are dead (nodev).
     """
@@ -48,6 +52,7 @@ class AttachedRoot:
         self.folder = folder
         self._raw = raw
         self._ledger = ledger
+        self._namespace: MountNamespace | None = None
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -61,7 +66,7 @@ class AttachedRoot:
                 await grow_ext(device)
             await stack.enter_async_context(self._mount(device, system))
             if grows and system.type == XFS:
-                await process.run(["xfs_growfs", self.folder], timeout=SECONDS, hint="install xfsprogs")
+                await self._run("xfs_growfs", self.folder, hint="install xfsprogs")
             self._stack = stack.pop_all()
         return self
 
@@ -70,6 +75,15 @@ class AttachedRoot:
     ) -> None:
         await self._stack.aclose()
 
+    def enter(self) -> tuple[str, ...]:
+        """Return the start of a command line whose program is to find the root on ``folder``."""
+        return self._held.enter()
+
+    @property
+    def seen(self) -> Path:
+        """The folder in which this process finds the root's files."""
+        return self._held.seen(self.folder)
+
     @contextlib.asynccontextmanager
     async def frozen(self) -> AsyncIterator[None]:
         """Hold the file system still and clean while the block runs.
@@ -77,16 +91,30 @@ class AttachedRoot:
         Every write to it blocks meanwhile: start nothing that runs from it.
         """
         # first without stopping anybody: the freeze then has little left to write
-        await process.run(["sync", "--file-system", self.folder], timeout=SECONDS)
+        await self._run("sync", "--file-system", self.folder)
         try:
-            await process.run(["fsfreeze", "--freeze", self.folder], timeout=SECONDS)
+            await self._run("fsfreeze", "--freeze", self.folder)
             yield
         finally:
-            await thaw(self.folder)
+            await self.thaw()
+
+    async def thaw(self) -> None:
+        """Let the file system go on where something has frozen it and died; does nothing where it is away."""
+        if self._namespace:
+            await thaw(self.seen)
 
     async def trim(self) -> None:
         """Give the blocks that the file system no longer uses back to the disk."""
-        await process.run(["fstrim", self.folder], timeout=SECONDS)
+        await self._run("fstrim", self.folder)
+
+    @property
+    def _held(self) -> MountNamespace:
+        if self._namespace is None:
+            raise ProcessError(f"The root file system of {self._raw.name} is not mounted")
+        return self._namespace
+
+    async def _run(self, *argv: str | Path, hint: str | None = None) -> None:
+        await process.run([*self.enter(), *argv], timeout=SECONDS, hint=hint)
 
     @contextlib.asynccontextmanager
     async def _loop(self, root: Partition) -> AsyncIterator[str]:
@@ -108,21 +136,23 @@ class AttachedRoot:
 
     @contextlib.asynccontextmanager
     async def _mount(self, device: str, system: FileSystem) -> AsyncIterator[None]:
-        claim = self._ledger.claim(ResourceKind.MOUNT, self.folder)
         self.folder.mkdir(exist_ok=True)  # a crash leaves it behind
         try:
-            # several builds may have disks of one source mounted, with one id; only xfs minds
-            options = f"{OPTIONS},nouuid" if system.type == XFS else OPTIONS
-            await process.run(["mount", "--options", options, device, self.folder], timeout=SECONDS)
-            # from now on it goes with the mount: it cannot be found any more by the name of its file where a
-            # daemon that is told to end from outside has taken that away
-            await process.run(["losetup", "--detach", device], timeout=SECONDS)
-            yield
+            log = self.folder.with_suffix(".log")
+            async with MountNamespace.held(self._ledger, log=log) as self._namespace:
+                # several builds may have disks of one source mounted, with one id; only xfs minds
+                options = f"{OPTIONS},nouuid" if system.type == XFS else OPTIONS
+                await self._run("mount", "--options", options, device, self.folder)
+                # from now on it goes with the mount: it cannot be found any more by the name of its file
+                # where a daemon that is told to end from outside has taken that away
+                await process.run(["losetup", "--detach", device], timeout=SECONDS)
+                try:
+                    yield
+                finally:
+                    await self.thaw()
         finally:
-            await thaw(self.folder)
-            await unmount(self.folder)
+            self._namespace = None
             self.folder.rmdir()
-            self._ledger.release(claim)
 
 
 async def detach(backing: Path) -> None:
@@ -130,14 +160,28 @@ async def detach(backing: Path) -> None:
 
     :raises ProcessError: the device stays in use.
     """
-    for _ in range(BUSY_TRIES):
+    for tried in range(BUSY_TRIES):
         devices = await asyncio.to_thread(_loops_over, backing)
         if not devices:
             return
+        if tried == FROZEN_TRIES:
+            for device in devices:
+                await _thaw_unmounted(device)
         for device in devices:
             await process.run(["losetup", "--detach", device], timeout=SECONDS, check=False)
         await asyncio.sleep(BUSY_PAUSE)  # a device in use goes when its last user has gone
     raise ProcessError(f"The loop device over {backing} stays in use", target=str(backing))
+
+
+async def _thaw_unmounted(device: str) -> None:
+    """Let go of a file system that was frozen when the last program in its namespace died.
+
+    It stays on its device for ever, for nothing reaches it any more; mounting the device finds it again.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        await process.run(["mount", device, folder], timeout=SECONDS, check=False)
+        await thaw(Path(folder))
+        await unmount(Path(folder))
 
 
 def _loops_over(backing: Path) -> list[str]:

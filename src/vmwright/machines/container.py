@@ -4,8 +4,8 @@ It boots the image's systemd with its services, network and sudo, but with this 
 the kernel or the boot loader is noticed (``boot_files.py``) and finished in a VM.
 
 From the inside out, and removed in the reverse order: the storage daemon shows the qcow2 chain as a raw file;
-its root partition is mounted; a cgroup is made; systemd-nspawn boots the tree in it;
-pasta, or a bridge, connects it.
+its root partition is mounted in a mount namespace of its own; a cgroup is made; systemd-nspawn boots the tree
+in both; pasta, or a bridge, connects it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vmwright.disks import storage_daemon
 from vmwright.disks.attach import AttachedRoot
-from vmwright.disks.mounts import shared, thaw
 from vmwright.disks.storage_daemon import StorageDaemon
 from vmwright.errors import MachineError, MachineLostError, ProcessError
 from vmwright.guests.build_user import create_build_user
@@ -94,7 +93,6 @@ class ContainerMachine:
             partitions besides its root that the guest needs.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self._disk.enter_async_context(shared(self._folder, self._ledger))
         self._daemon = await self._disk.enter_async_context(
             StorageDaemon(disk, self._folder / "disk.raw", self._ledger)
         )
@@ -202,7 +200,7 @@ class ContainerMachine:
             parts.push_async_callback(self._disk.aclose)
             parts.push_async_callback(self._alive.aclose)
             if self._root:
-                await thaw(self._root.folder)
+                await self._root.thaw()
 
     async def _end_life(self) -> None:
         """End what is left of the container's present life, which is no loss."""
@@ -217,7 +215,7 @@ class ContainerMachine:
             nspawn.launched(
                 self._spec.name,
                 root.folder,
-                start_in=own.start_in(),
+                start_in=(*own.start_in(), *root.enter()),
                 network=self._network.options(),
                 log=self._folder / "console.log",
                 ledger=self._ledger,

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmwright import process
-from vmwright.disks.mounts import unmount
 from vmwright.errors import MachineError
 from vmwright.machines import cgroup
 from vmwright.marks import marked
@@ -200,10 +199,8 @@ async def remove_container(name: str) -> None:
     """
     await cgroup.remove(name)
     for parent in HOST_FOLDERS:
-        folder = Path(parent, name)
-        await unmount(folder)
         with contextlib.suppress(FileNotFoundError):
-            folder.rmdir()
+            Path(parent, name).rmdir()  # what was mounted on it was so in the disk's namespace
 
 
 def _parent(pid: int) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.host_traces import traces
 from vmwright import process
 from vmwright.disks.attach import AttachedRoot, detach
 from vmwright.disks.mounts import mounted, unmount
@@ -47,10 +49,10 @@ async def raw_disk(folder: Path, *, root_mib: int, total_mib: int, system: str) 
 async def test_a_small_root_grows_and_can_be_frozen(tmp_path: Path, ledger: Ledger) -> None:
     raw = await raw_disk(tmp_path, root_mib=32, total_mib=128, system="ext4")
     async with AttachedRoot(raw, tmp_path / "root", ledger) as root:
-        size = os.statvfs(root.folder)
+        size = os.statvfs(root.seen)
         assert size.f_blocks * size.f_frsize > 100 * MIB
         async with root.frozen():
-            writing = asyncio.ensure_future(asyncio.to_thread((root.folder / "late").write_text, "x"))
+            writing = asyncio.ensure_future(asyncio.to_thread((root.seen / "late").write_text, "x"))
             assert await asyncio.wait({writing}, timeout=0.3) == (set(), {writing})
         await writing
         await root.trim()
@@ -63,7 +65,15 @@ async def test_a_failure_while_frozen_thaws(tmp_path: Path, ledger: Ledger) -> N
         with pytest.raises(RuntimeError):
             async with root.frozen():
                 raise RuntimeError
-        (root.folder / "written").touch()
+        (root.seen / "written").touch()
+
+
+async def test_a_file_system_that_nobody_can_thaw_any_more_is_let_go(tmp_path: Path, ledger: Ledger) -> None:
+    raw = await raw_disk(tmp_path, root_mib=32, total_mib=40, system="ext4")
+    async with AttachedRoot(raw, tmp_path / "root", ledger) as root:
+        await process.run([*root.enter(), "fsfreeze", "--freeze", root.folder], timeout=10)
+        os.kill(int(root.seen.parts[2]), signal.SIGKILL)
+    assert traces(tmp_path) == set()
 
 
 async def test_a_disk_without_a_root_is_refused(tmp_path: Path, ledger: Ledger) -> None:

@@ -30,7 +30,7 @@ async def test_an_ext4_root_fills_a_larger_disk(debian_disk: Path, tmp_path: Pat
     mounts = tmp_path / "mounts"
     mounts.mkdir(mode=0o700)
     async with AttachedRoot(raw, mounts / "root", Ledger(database)) as root:
-        mounted = os.statvfs(root.folder)
+        mounted = os.statvfs(root.seen)
     assert mounted.f_blocks * mounted.f_frsize > 5 << 30
     # resize2fs on the file itself would have cut it to the size of the file system
     assert raw.stat().st_size == SIZE

@@ -280,7 +280,7 @@ async def test_an_xfs_root_grows(tmp_path: Path, ledger: Ledger) -> None:
     path = await xfs_disk(tmp_path)
     os.truncate(path, 2 * SIZE)
     async with AttachedRoot(path, tmp_path / "root", ledger) as root:
-        size = os.statvfs(root.folder)
+        size = os.statvfs(root.seen)
     assert size.f_blocks * size.f_frsize > 600 * MIB
 
 

@@ -128,8 +128,8 @@ async def without_agent(disk: Path, work: Path, ledger: Ledger) -> None:
         AttachedRoot(daemon.raw, work / "root", ledger) as root,
     ):
         for name in AGENT:
-            (root.folder / name).unlink()
-        sources = root.folder / "etc/cloud/cloud.cfg.d/99-test.cfg"
+            (root.seen / name).unlink()
+        sources = root.seen / "etc/cloud/cloud.cfg.d/99-test.cfg"
         sources.write_text("datasource_list: [ Azure ]\n")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
+from tests.host_traces import seen, traces
 from vmwright import process
 from vmwright.disks.attach import AttachedRoot, detach
 from vmwright.disks.mounts import unmount
@@ -78,11 +79,7 @@ def claims(database: Database) -> list[Resource]:
 
 def leftovers(folder: Path, tokens: set[str]) -> list[str]:
     """Return what this host has of a container in ``folder`` whose processes carry one of ``tokens``."""
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    found = [line for line in mounts if str(folder) in line]
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        with contextlib.suppress(OSError):
-            found += [text for text in [backing.read_text()] if str(folder) in text]
+    found = [trace for trace in traces(folder) if not trace.startswith("process")]
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{NAME}")]
     found += [str(path) for path in Path("/run/systemd/nspawn").glob(f"*/{NAME}")]
     found += [f"process {pid}" for pid in carrying(tokens)]
@@ -134,7 +131,7 @@ async def destroyed(machine: ContainerMachine, database: Database, folder: Path)
 async def test_destroyed_while_it_runs(machine: ContainerMachine, disk: Path, database: Database) -> None:
     guest = await machine.start(disk)
     kinds = [claim.kind for claim in claims(database)]
-    assert sorted(kinds) == ["cgroup", "loop", "mount", "mount", "mount", "process", "process", "process"]
+    assert sorted(kinds) == ["cgroup", "loop", "mount", *["process"] * 4]
     assert leftovers(disk.parent, tokens_of(database)) != []
     step = asyncio.ensure_future(guest.run("sudo dd if=/dev/zero of=/opt/much bs=1M", sink=lambda *_: None))
     await asyncio.sleep(0.3)
@@ -146,7 +143,7 @@ async def test_destroyed_while_its_disk_is_frozen(
     machine: ContainerMachine, disk: Path, database: Database
 ) -> None:
     guest = await machine.start(disk)
-    await process.run(["fsfreeze", "--freeze", disk.parent / "container/root"], timeout=10)
+    await process.run(["fsfreeze", "--freeze", seen(disk.parent / "container/root")], timeout=10)
     step = asyncio.ensure_future(guest.run("touch ~/never; sleep 99", sink=lambda *_: None))
     await asyncio.sleep(0.3)
     await destroyed(machine, database, disk.parent)
@@ -189,10 +186,10 @@ async def test_a_crash_is_cleared_up_from_the_ledger_alone(
     try:
         await machine.start(disk)
         if frozen:
-            await process.run(["fsfreeze", "--freeze", disk.parent / "container/root"], timeout=10)
+            await process.run(["fsfreeze", "--freeze", seen(disk.parent / "container/root")], timeout=10)
         tokens = tokens_of(database)
-        # the storage daemon, systemd-nspawn, pasta and the program that pasta is tied to
-        assert len(carrying(tokens)) == 4
+        # the storage daemon, the namespace's holder, systemd-nspawn, pasta and what that is tied to
+        assert len(carrying(tokens)) == 5
         for claim in claims(database):
             match claim.kind:
                 case ResourceKind.PROCESS:
@@ -214,12 +211,12 @@ async def test_a_dead_storage_daemon_is_cleared_up(disk: Path, database: Databas
     raw, root = disk.with_suffix(".raw"), disk.parent / "root"
     ledger = Ledger(database)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(StorageDaemon(disk, raw, ledger))
+        daemon = await stack.enter_async_context(StorageDaemon(disk, raw, ledger))
         await stack.enter_async_context(AttachedRoot(raw, root, ledger))
-        (pid,) = carrying(tokens_of(database))
-        await kill(pid)
+        assert daemon.running
+        for pid in {daemon.running.pid, *carrying(tokens_of(database))}:
+            await kill(pid)
         for _ in range(2):
-            await unmount(root)
             await detach(raw)
             await unmount(raw)
     assert leftovers(disk.parent, set()) == []

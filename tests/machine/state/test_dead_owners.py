@@ -30,6 +30,7 @@ PROGRAMS_SECONDS = 5.0
 NAME = f"vwowner-{os.getpid()}"
 # A container with its disk, a virtual machine that does nothing, and a program that runs for a moment.
 MACHINES = """
+from tests.host_traces import seen
 from vmwright.machines.container import ContainerMachine
 from vmwright.machines.machine import MachineSpec
 from vmwright.template.model import Generation
@@ -59,7 +60,7 @@ while (await guest.ask("pgrep", "-f", "sleep 777", check=False)).exit_code != 0:
 FREEZE
 say(keeper=keeper.pid, vm=vm.pid)
 """
-FREEZE = "await process.run(['fsfreeze', '--freeze', folder / 'build/container/root'], timeout=10)"
+FREEZE = "await process.run(['fsfreeze', '--freeze', seen(folder / 'build/container/root')], timeout=10)"
 WAIT = "await asyncio.sleep(600)\n"
 GO_ON = """
 keeper.beat(1.0)
