@@ -53,9 +53,12 @@ async def run_build(
 
 @contextlib.asynccontextmanager
 async def opened_attempt(
-    build_id: str, *, settings: Settings, database: Database, events: Events
+    build_id: str, *, settings: Settings, database: Database, events: Events, was_stopped: bool = False
 ) -> AsyncIterator[tuple[Attempt, Engine]]:
-    """Take a build and give this attempt at it, not yet run, with the engine to run it by."""
+    """Take a build and give this attempt at it, not yet run, with the engine to run it by.
+
+    :param was_stopped: what the keeper says of this process.
+    """
     offer = Offer.of_this_host(frozenset(MachineKind), host_capacity(), kvm=False)
     executor = Executor.register(database, ExecutorKind.BUILD, offer)
     taken = claim(database, build_id, executor)
@@ -68,6 +71,7 @@ async def opened_attempt(
             database=database,
             events=events,
             observer=None,
+            was_stopped=lambda: was_stopped,
             machines=offer.machines,
         )
         yield attempt, engine
@@ -99,7 +103,7 @@ def open_build(request: BuildRequest, *, settings: Settings, database: Database,
         ledger=Ledger(database, taken.build_id),
         records=BuildRecords(database, taken),
         events=events,
-        interrupts=Interrupts(),
+        interrupts=Interrupts(lambda: False),
         root=root,
         folder=folder,
         started_at=datetime.now(UTC),

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
+from vmwright.errors import HandedOverError, VmwrightError
 
-    from vmwright.errors import VmwrightError
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 Result = TypeVar("Result")
 
 
 class Interrupts:
-    """The door through which a build's work is interrupted; the first reason counts."""
+    """The door through which a build's work is interrupted; the first reason counts.
 
-    def __init__(self) -> None:
+    :param was_stopped: tells whether this process has stood still for so long that its programs were ended.
+    """
+
+    def __init__(self, was_stopped: Callable[[], bool]) -> None:
         self.reason: VmwrightError | None = None
+        self._was_stopped = was_stopped
         self._running: set[asyncio.Future[Any]] = set()
 
     def interrupt(self, reason: VmwrightError) -> None:
@@ -26,6 +30,14 @@ class Interrupts:
             self.reason = reason
             for work in self._running:
                 work.cancel()
+
+    def cause_of(self, failure: VmwrightError) -> VmwrightError:
+        """Return why some work has failed: nothing is told by what fails of a process that stood still."""
+        if failure is self.reason or not self._was_stopped():
+            return failure
+        return HandedOverError(
+            f"This process stood still for so long that its programs were ended: {failure.message}"
+        )
 
     async def run(self, work: Awaitable[Result]) -> Result:
         """Do some work unless, or until, the build is interrupted.

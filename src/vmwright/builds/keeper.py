@@ -8,7 +8,6 @@ It reads from its standard input, a pipe of its owner's, one line for each thing
     claim process TOKEN | release process TOKEN     programs that carry a mark of the ledger
     claim cgroup NAME | release cgroup NAME         a container
     beat SECONDS                                    I shall be heard of again within so many seconds
-    pause                                           no beat is to be expected from now on
     end                                             what is still claimed goes; nothing else is to be done
 
 When the pipe closes, its owner has died: everything that it had started is killed. When no beat comes, its
@@ -53,8 +52,6 @@ class Charge:
                 self.claims[kind].discard(name)
             case ["beat", seconds]:
                 self.deadline = time.monotonic() + float(seconds)
-            case ["pause"]:
-                self.deadline = None
             case _:
                 say(f"not understood: {line}")
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Self
 
 from vmwright import process
@@ -36,6 +37,8 @@ class Keeper:
         self._log = log
         self._claims: set[tuple[ResourceKind, str]] = set()
         self._patience: float | None = None
+        self._deadline: float | None = None
+        self._stops = 0
         self._pipe: int | None = None
         self._running: Running | None = None
 
@@ -65,6 +68,12 @@ class Keeper:
         """The process id of the keeper that runs now."""
         return self._running.pid if self._running else 0
 
+    @property
+    def stops(self) -> int:
+        """How often the keeper has ended everything, for a beat was overdue."""
+        is_overdue = self._deadline is not None and time.monotonic() >= self._deadline
+        return self._stops + is_overdue
+
     def claimed(self, kind: ResourceKind, identity: str) -> None:
         """Let it know of a claim, before the thing is made."""
         if kind in KEPT:
@@ -79,13 +88,10 @@ class Keeper:
 
     def beat(self, seconds: float) -> None:
         """Live: where no other beat comes within so many seconds, everything is killed."""
+        self._stops = self.stops
         self._patience = seconds
+        self._deadline = time.monotonic() + seconds
         self._tell(f"beat {seconds:g}")
-
-    def pause(self) -> None:
-        """Let it expect no beats until the next one."""
-        self._patience = None
-        self._tell("pause")
 
     def _tell(self, line: str) -> None:
         if self._pipe is None:

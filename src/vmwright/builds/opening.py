@@ -22,6 +22,7 @@ from vmwright.state.resources import Ledger
 from vmwright.state.tables import BuildRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from vmwright.builds.build import BuildRequest
@@ -40,11 +41,13 @@ async def open_attempt(
     database: Database,
     events: Events,
     observer: Observer | None,
+    was_stopped: Callable[[], bool],
     machines: frozenset[MachineKind],
 ) -> Attempt:
     """Return the attempt, ready to run.
 
     :param observer: is told of what the attempt has on this host.
+    :param was_stopped: see ``Interrupts``.
     :param machines: those that may run the build here.
     :raises LostBuildError: another executor has the build.
     :raises VmwrightError: its template cannot be read any more, or this host cannot keep its files.
@@ -63,7 +66,7 @@ async def open_attempt(
         ledger=Ledger(database, claim.build_id, observer=observer),
         records=BuildRecords(database, claim),
         events=events,
-        interrupts=Interrupts(),
+        interrupts=Interrupts(was_stopped),
         root=root,
         folder=root / str(claim.attempt),
         started_at=started_at,

@@ -10,6 +10,7 @@ from vmwright.builds.states import RunSubState
 from vmwright.distributors.distributor import Destinations, RunOutput
 from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
+from vmwright.errors import DistributeError
 from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Distribution:
         # of the same build, by an attempt that was broken off: nobody else distributes it now
         build.images.versions.remove_unfinished(build_id=build.id)
         output = await wanted.make()
+        if output.error:
+            failure = DistributeError(output.error)
+            if (cause := build.interrupts.cause_of(failure)) is not failure:
+                raise cause
         if not wanted.is_file:
             build.records.distributed(output)
         return output

@@ -93,9 +93,10 @@ class Attempt:
             await self._to_its_end(self._work(engine))
             error = self._results.verdict.error or messages.distribution_failed(self._results.outputs)
         except VmwrightError as reason:
-            error = reason
+            error = self.build.interrupts.cause_of(reason)
         except OSError as reason:
-            error = BuildError(f"{reason.strerror or reason}: {reason.filename or 'this host'}")
+            failure = BuildError(f"{reason.strerror or reason}: {reason.filename or 'this host'}")
+            error = self.build.interrupts.cause_of(failure)
         finally:
             ending = endings.Ending(self.build, self._results.outputs, error, log=self._log.failed_in)
             recorded = await self._to_its_end(self._finish(ending, begun))

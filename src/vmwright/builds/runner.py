@@ -91,6 +91,7 @@ class Runner:
 
         :raises VmwrightError: it cannot be begun here; what is recorded of it says so.
         """
+        stops = self._keeper.stops
         try:
             attempt = await open_attempt(
                 claim,
@@ -98,6 +99,7 @@ class Runner:
                 database=self._database,
                 events=events,
                 observer=self._keeper,
+                was_stopped=lambda: self._keeper.stops > stops,
                 machines=self.executor.offer.machines,
             )
         except VmwrightError as error:

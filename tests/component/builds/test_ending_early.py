@@ -106,6 +106,32 @@ async def test_a_build_that_is_handed_over_waits_and_another_goes_on_with_it(
     assert bench.nothing_is_left()
 
 
+@pytest.mark.parametrize("what", ["step", "distributor"])
+async def test_what_fails_in_a_process_that_stood_still_is_left_to_another(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder, what: str
+) -> None:
+    if what == "step":
+        machine.transport.answers[SCRIPT] = lambda _: Ended(-9)
+    else:
+        (bench.out / "second.vhd").mkdir()
+    events = Events(*bench.readers)
+    stopped = opened_attempt(
+        queued(bench), settings=bench.settings, database=bench.database, events=events, was_stopped=True
+    )
+    async with stopped as (attempt, engine):
+        result = await attempt.run(by(engine))
+    assert isinstance(result.error, HandedOverError)
+    row = row_of(bench.database, result.id)
+    assert (row.run_sub_state, row.executor, row.ended_at) == (RunSubState.QUEUED, None, None)
+    machine.transport.answers[SCRIPT] = lambda _: Ended(0)
+    if what == "distributor":
+        (bench.out / "second.vhd").rmdir()
+    gone_on = await bench.take_over(result.id)
+    assert (gone_on.outcome, gone_on.error) == (Outcome.SUCCEEDED, None)
+    assert steps_done(recorder) == [1, 2, 3]
+    assert bench.nothing_is_left()
+
+
 async def test_what_is_finished_stays_when_the_distribution_is_cancelled(bench: Bench) -> None:
     def first_is_made(event: Event) -> bool:
         return isinstance(event, Distributed)

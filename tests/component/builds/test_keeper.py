@@ -50,10 +50,10 @@ async def test_a_stopped_owner_loses_its_machine_and_can_go_on(tmp_path: Path) -
     goes_on = """
     keeper.beat(0.5)
     say(beats=True)
-    say(code=await machine.wait())
+    say(code=await machine.wait(), stops=keeper.stops)
     keeper.beat(600)
     again = await process.start(["sleep", "602"], log=folder / "log", env=marks.marked(token))
-    say(pid=again.pid, keeper=keeper.pid)
+    say(pid=again.pid, keeper=keeper.pid, stops=keeper.stops)
     await asyncio.sleep(600)
     """
     async with owner(MACHINE + goes_on.replace("\n    ", "\n"), tmp_path) as one:
@@ -63,18 +63,10 @@ async def test_a_stopped_owner_loses_its_machine_and_can_go_on(tmp_path: Path) -
         await dead(made["machine"], made["copy"])
         assert is_alive(made["keeper"])
         os.kill(one.pid, signal.SIGCONT)
-        assert await one.says() == {"code": -9}
+        assert await one.says() == {"code": -9, "stops": 1}
         again = await one.says()
-        assert again["keeper"] == made["keeper"]
+        assert (again["keeper"], again["stops"]) == (made["keeper"], 1)
         assert is_alive(again["pid"])
-
-
-async def test_a_paused_keeper_waits_for_ever(tmp_path: Path) -> None:
-    body = "keeper.beat(0.3)\nkeeper.pause()\n" + MACHINE + "say(code=await machine.wait())\n"
-    async with owner(body, tmp_path) as one:
-        made = await one.says()
-        await asyncio.sleep(0.6)  # for that which is not to happen
-        assert is_alive(made["machine"])
 
 
 async def test_nothing_that_goes_on_is_killed_when_a_keeper_is_done(tmp_path: Path) -> None:

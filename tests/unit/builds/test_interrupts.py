@@ -8,7 +8,11 @@ import pytest
 
 from vmwright.builds.interrupts import Interrupts
 from vmwright.builds.once import Once
-from vmwright.errors import BuildCanceledError, BuildTimeoutError, StepError
+from vmwright.errors import BuildCanceledError, BuildTimeoutError, HandedOverError, ProcessError, StepError
+
+
+def never() -> bool:
+    return False
 
 
 class Work:
@@ -34,11 +38,11 @@ async def test_work_that_nothing_interrupts_gives_its_result() -> None:
     async def work() -> int:
         return 1
 
-    assert await Interrupts().run(work()) == 1
+    assert await Interrupts(never).run(work()) == 1
 
 
 async def test_an_interrupt_ends_the_work_after_its_clean_up_and_the_first_reason_counts() -> None:
-    interrupts, work = Interrupts(), Work()
+    interrupts, work = Interrupts(never), Work()
     running = asyncio.create_task(interrupts.run(work()))
     await work.begun.wait()
     reason = BuildCanceledError("cancelled")
@@ -50,8 +54,22 @@ async def test_an_interrupt_ends_the_work_after_its_clean_up_and_the_first_reaso
     assert work.cleaned_up == 1
 
 
+async def test_what_fails_in_a_process_that_stood_still_tells_nothing() -> None:
+    failure = ProcessError("qemu-img failed with exit code -9")
+    assert Interrupts(never).cause_of(failure) is failure
+    cause = Interrupts(lambda: True).cause_of(failure)
+    assert isinstance(cause, HandedOverError)
+    assert "qemu-img failed with exit code -9" in cause.message
+
+
+async def test_an_interrupt_is_a_cause_of_its_own() -> None:
+    interrupts = Interrupts(lambda: True)
+    interrupts.interrupt(reason := BuildCanceledError("cancelled"))
+    assert interrupts.cause_of(reason) is reason
+
+
 async def test_nothing_begins_after_an_interrupt() -> None:
-    interrupts, work = Interrupts(), Work()
+    interrupts, work = Interrupts(never), Work()
     interrupts.interrupt(BuildCanceledError("cancelled"))
     with pytest.raises(BuildCanceledError):
         await interrupts.run(work())
@@ -59,7 +77,7 @@ async def test_nothing_begins_after_an_interrupt() -> None:
 
 
 async def test_work_that_fails_while_it_is_interrupted_has_failed() -> None:
-    interrupts, work = Interrupts(), Work(StepError("failed meanwhile"))
+    interrupts, work = Interrupts(never), Work(StepError("failed meanwhile"))
     running = asyncio.create_task(interrupts.run(work()))
     await work.begun.wait()
     interrupts.interrupt(BuildCanceledError("cancelled"))
@@ -68,7 +86,7 @@ async def test_work_that_fails_while_it_is_interrupted_has_failed() -> None:
 
 
 async def test_a_cancel_of_the_waiting_task_is_no_interrupt() -> None:
-    interrupts, work = Interrupts(), Work()
+    interrupts, work = Interrupts(never), Work()
     running = asyncio.create_task(interrupts.run(work()))
     await work.begun.wait()
     running.cancel()
@@ -87,7 +105,7 @@ async def test_work_is_done_once_and_may_begin_before_it_is_wanted() -> None:
         begun.set()
         return times
 
-    once = Once(work, Interrupts())
+    once = Once(work, Interrupts(never))
     once.begin()
     await begun.wait()
     assert (await once(), await once()) == (1, 1)
@@ -96,7 +114,7 @@ async def test_work_is_done_once_and_may_begin_before_it_is_wanted() -> None:
 
 async def test_work_that_nobody_wants_any_more_is_ended() -> None:
     work = Work()
-    once = Once(work, Interrupts())
+    once = Once(work, Interrupts(never))
     once.begin()
     await work.begun.wait()
     await once.drop()
@@ -105,5 +123,5 @@ async def test_work_that_nobody_wants_any_more_is_ended() -> None:
 
 async def test_work_that_was_not_begun_needs_no_end() -> None:
     work = Work()
-    await Once(work, Interrupts()).drop()
+    await Once(work, Interrupts(never)).drop()
     assert not work.begun.is_set()
