@@ -64,7 +64,7 @@ asyncio.run(clear_up(open_database(load()), Events(lambda event: print(event))))
 
 @dataclass
 class Worker:
-    """A worker that was started, in a process group of its own."""
+    """A worker, or a command that builds, in a process group of its own."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -104,8 +104,12 @@ class Host:
 
     def start_worker(self, *arguments: str, **environment: str) -> Worker:
         """Start a worker on this host; it need not be up when this returns."""
+        return self.start_command("worker", *arguments, **environment)
+
+    def start_command(self, *arguments: str, **environment: str) -> Worker:
+        """Start a command on this host that ends by itself."""
         log = self.home.with_name(f"worker-{len(self.workers)}.log")
-        worker = Worker(self._start([PROGRAM, "worker", *arguments], log, environment), log)
+        worker = Worker(self._start([PROGRAM, *arguments], log, environment), log)
         self.workers.append(worker)
         return worker
 
@@ -236,6 +240,11 @@ class Farm:
         with self.database.session() as session:
             asked = select(ExecutorRow.pid).join(BuildRow, BuildRow.executor == ExecutorRow.id)
             return session.scalar(asked.where(BuildRow.id == build_id))
+
+    def unfinished(self) -> list[str]:
+        """Return the ids of the builds that have not ended."""
+        with self.database.session() as session:
+            return list(session.scalars(select(BuildRow.id).where(BuildRow.ended_at.is_(None))))
 
     def ended(self, build_id: str, *, within: float = PATIENCE) -> BuildRow:
         """Return the row of a build that has succeeded, as soon as it has."""

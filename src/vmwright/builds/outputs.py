@@ -86,7 +86,7 @@ def _destinations(build: Build, stored: StoredImage) -> Destinations:
         location=build.template.location,
         api_version=build.template.api_version,
         makes_galleries=build.request.makes_galleries,
-        files=build.request.out or build.settings.home / "artifacts" / "vhds",
+        files=build.request.out or build.settings.home / "artifacts" / "vhds" / build.id,
         users=build.request.out is not None,
         started_at=build.started_at,
         ledger=build.ledger,

@@ -92,6 +92,10 @@ class Runner:
         :raises VmwrightError: it cannot be begun here; what is recorded of it says so.
         """
         stops = self._keeper.stops
+
+        def was_stopped() -> bool:
+            return self.executor.kind is ExecutorKind.WORKER and self._keeper.stops > stops
+
         try:
             attempt = await open_attempt(
                 claim,
@@ -99,7 +103,7 @@ class Runner:
                 database=self._database,
                 events=events,
                 observer=self._keeper,
-                was_stopped=lambda: self._keeper.stops > stops,
+                was_stopped=was_stopped,
                 machines=self.executor.offer.machines,
             )
         except VmwrightError as error:
@@ -135,7 +139,8 @@ class Runner:
             attempt.hand_over()
 
     def _renewed(self, lasts: float) -> None:
-        if self.executor.kind is ExecutorKind.WORKER:
+        # a command that its user has stopped keeps its machine where nobody else can have its build
+        if self.executor.kind is ExecutorKind.WORKER or self._database.is_shared:
             self._keeper.beat(max(0.0, lasts - MARGIN_SECONDS))
 
     def _lost(self, why: str) -> None:

@@ -1,8 +1,8 @@
 """The VHD distributor: a fixed VHD that Azure takes as it is (reference §11.1).
 
 In the service the blob is ``vhds/<name>_<yyyyMMddHHmmss>.vhd`` in the staging storage account; here it is
-a file in the user's folder, or in the store's folder ``vhds`` under that name, with the time of the build's
-submission: an attempt that was broken off leaves no second one.
+a file in the user's folder, or in the build's own one below ``artifacts/vhds`` under that name, with the time
+of the build's submission: an attempt that was broken off leaves no second one.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def is_undisturbed(undisturbed: dict[str, Entry], tmp_path: Path) -> Callable[[P
 
 def image_of(home: Path, name: str) -> Path:
     """Return the one VHD that a build has distributed."""
-    (image,) = (home / "artifacts" / "vhds").glob(f"{name}_*.vhd")
+    (image,) = (home / "artifacts" / "vhds").glob(f"*/{name}_*.vhd")
     return image
 
 
