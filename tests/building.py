@@ -6,24 +6,25 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from vmwright.builds.build import Build, BuildRequest, BuildResult
-from vmwright.builds.executors import Executor, ExecutorKind, Offer
+from vmwright.builds.attempt import Attempt
+from vmwright.builds.build import Build, BuildResult
 from vmwright.builds.interrupts import Interrupts
 from vmwright.builds.opening import open_attempt
-from vmwright.builds.queue import Claim, claim
-from vmwright.builds.records import BuildRecords
-from vmwright.builds.run import Attempt
-from vmwright.builds.runner import Runner
-from vmwright.builds.submission import submit
 from vmwright.durable import Engine
 from vmwright.events import Events
 from vmwright.images import open_images
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import host_capacity
+from vmwright.runs.executors import Executor, ExecutorKind, Offer
+from vmwright.runs.queue import Claim, claim
+from vmwright.runs.records import BuildRecords
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.submission import submit
 from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.engines import journal_url
 from vmwright.state.resources import Ledger
+from vmwright.workers.runner import Runner
 
 
 @contextlib.asynccontextmanager

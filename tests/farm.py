@@ -54,7 +54,7 @@ mount --bind "$1" /proc/sys/kernel/random/boot_id; shift
 """
 CLEAR_UP = """
 import asyncio
-from vmwright.builds.reaper import clear_up
+from vmwright.workers.reaper import clear_up
 from vmwright.events import Events
 from vmwright.settings import load
 from vmwright.state.database import open_database

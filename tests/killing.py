@@ -25,7 +25,7 @@ PROGRAMS = ("systemd-nspawn", "qemu-storage-da")
 RESTARTS = (0.0, 6.0)
 # A build may lose its machine so often in one step; the fourth time it fails.
 LOSSES = 3
-KEEPER = b"vmwright.builds.keeper"
+KEEPER = b"vmwright.workers.keeper"
 
 
 @dataclass(frozen=True)

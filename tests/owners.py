@@ -20,7 +20,7 @@ PROGRAM = """
 import asyncio, json, os, sys
 from pathlib import Path
 from vmwright import marks, process
-from vmwright.builds.keeping import Keeper
+from vmwright.workers.keeping import Keeper
 from vmwright.events import Events
 from vmwright.settings import Settings
 from vmwright.state.database import open_database

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from tests.queueing import ALL, end, worker
 from vmwright import settings
-from vmwright.builds.executors import Executor
-from vmwright.builds.queue import Claim, claim_next, guarded
 from vmwright.errors import LostBuildError
+from vmwright.runs.executors import Executor
+from vmwright.runs.queue import Claim, claim_next, guarded
 from vmwright.state.database import Database, open_database
 from vmwright.state.tables import BuildRow
 

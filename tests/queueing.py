@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import update
 
-from vmwright.builds.executors import Executor, ExecutorKind, Offer
-from vmwright.builds.queue import Claim, guarded
-from vmwright.builds.states import RunState, RunSubState
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import Capacity
+from vmwright.runs.executors import Executor, ExecutorKind, Offer
+from vmwright.runs.queue import Claim, guarded
+from vmwright.runs.states import RunState, RunSubState
 from vmwright.state.database import Database
 from vmwright.state.tables import BuildRow, ExecutorRow
 

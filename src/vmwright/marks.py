@@ -2,7 +2,7 @@
 
 Every program that a process of vmwright starts names that process in $VMWRIGHT_OWNER, and those that stay the
 claim in the ledger that they belong to in $VMWRIGHT_RESOURCE. All of it is read from /proc with nothing but
-the standard library's cheapest modules: the keeper (``builds/keeper.py``) must start at once and stay small.
+the standard library's cheapest modules: the keeper (``workers/keeper.py``) must start at once and stay small.
 """
 
 from __future__ import annotations

@@ -23,11 +23,12 @@ from tests.scripted import Recorder
 from vmwright import settings as configuration
 from vmwright.artifacts.facts import ImageFacts
 from vmwright.builds import inputs
-from vmwright.builds.build import Build, BuildRequest
-from vmwright.builds.runs import find_run
+from vmwright.builds.build import Build
 from vmwright.downloads import Downloader, Origin
 from vmwright.errors import DownloadError, StepError
 from vmwright.events import Events, Notice, as_json
+from vmwright.runs.listing import find_run
+from vmwright.runs.request import BuildRequest
 from vmwright.settings import Settings
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.state.database import Database, open_database

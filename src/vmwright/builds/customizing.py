@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from vmwright.builds import sharing
 from vmwright.builds.generalize import read_script, write_script
 from vmwright.builds.messages import step_failed
-from vmwright.builds.states import RunSubState
 from vmwright.customizers.customizer import StepResult
 from vmwright.customizers.kinds import ReadyStep, run_step
 from vmwright.errors import BuildError, MachineError
 from vmwright.events import Outcome, StepEnded, StepStarted
 from vmwright.machines.machine import MachineKind
+from vmwright.runs.states import RunSubState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,7 +48,8 @@ async def customize(build: Build, workshop: Workshop, ready: ReadyStep) -> None:
     build.records.set(run_sub_state=RunSubState.CUSTOMIZING)
 
     async def run() -> None:
-        await run_recorded(build, workshop, ready)
+        result = await run_recorded(build, workshop, ready)
+        build.records.step_ran(ready.number, result.exit_code)
         await workshop.commit(ready.number)
         await sharing.share_logs(build)
 
@@ -82,8 +83,8 @@ async def unless_lost(build: Build, stage: Stage, work: Callable[[], Awaitable[N
             return
 
 
-async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> None:
-    """Run one step, said and recorded.
+async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> StepResult:
+    """Run one step, said and recorded: all but its success, which is the caller's to record.
 
     :raises StepError: it failed; with its number, name, exit code and last lines.
     """
@@ -100,7 +101,8 @@ async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> None:
         outcome = Outcome.CANCELED
         raise
     finally:
-        build.records.step_ended(number, outcome, result.exit_code)
+        if outcome is not Outcome.SUCCEEDED:
+            build.records.step_ended(number, outcome, result.exit_code)
         build.events.say(
             StepEnded(
                 number=number,
@@ -113,6 +115,7 @@ async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> None:
         )
     if not result.succeeded:
         raise _failure(ready, total, result, stage.machine.kind)
+    return result
 
 
 async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> StepResult:

@@ -13,9 +13,6 @@ import stamina
 from vmwright.builds import messages, sharing
 from vmwright.builds.inputs import remove_inputs
 from vmwright.builds.layers import remove_layers
-from vmwright.builds.queue import CANCELING, release
-from vmwright.builds.records import BuildRecords
-from vmwright.builds.states import RunState
 from vmwright.errors import (
     BuildCanceledError,
     DistributeError,
@@ -24,14 +21,17 @@ from vmwright.errors import (
     VmwrightError,
 )
 from vmwright.events import BuildEnded, Outcome
+from vmwright.runs.queue import CANCELING, release
+from vmwright.runs.records import BuildRecords
+from vmwright.runs.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from vmwright.builds.build import Build
-    from vmwright.builds.queue import Claim
     from vmwright.distributors.distributor import RunOutput
+    from vmwright.runs.queue import Claim
     from vmwright.state.database import Database
 
 # Longer than an executor's lease lasts (executors.Lease).

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.files import sha256_of
-from vmwright.builds.fetched import FetchedFile
 from vmwright.builds.messages import step_failed
 from vmwright.builds.phases import phase
 from vmwright.builds.preflight import check_destinations
@@ -20,6 +19,7 @@ from vmwright.downloads import Downloader, Origin
 from vmwright.errors import BuildError, DownloadError
 from vmwright.events import Phase
 from vmwright.images import open_images
+from vmwright.runs.fetched import FetchedFile
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.checking import check_against
 from vmwright.sources.context import SourceContext

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.files import flush
-from vmwright.builds.layer import Layer
 from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import BuildError
+from vmwright.runs.layer import Layer
 from vmwright.state.host import host_id
 from vmwright.state.resources import ResourceKind
 

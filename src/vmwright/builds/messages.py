@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.builds.states import RunState
 from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
+from vmwright.runs.states import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path

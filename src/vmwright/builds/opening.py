@@ -6,17 +6,17 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from vmwright.builds import sharing
+from vmwright.builds.attempt import Attempt
 from vmwright.builds.build import Build
 from vmwright.builds.interrupts import Interrupts
 from vmwright.builds.layers import drop_unreachable
 from vmwright.builds.log import FILE_NAME, VALIDATION
-from vmwright.builds.queue import guarded
-from vmwright.builds.records import BuildRecords
-from vmwright.builds.run import Attempt
-from vmwright.builds.secrets import secrets_of
-from vmwright.builds.states import RunState, RunSubState
-from vmwright.builds.stored_request import StoredRequest, restored
 from vmwright.images import open_images
+from vmwright.runs.queue import guarded
+from vmwright.runs.records import BuildRecords
+from vmwright.runs.secrets import secrets_of
+from vmwright.runs.states import RunState, RunSubState
+from vmwright.runs.stored_request import StoredRequest, restored
 from vmwright.settings import MachineChoice
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import BuildRow
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from vmwright.builds.build import BuildRequest
-    from vmwright.builds.queue import Claim
     from vmwright.events import Events
     from vmwright.machines.machine import MachineKind
+    from vmwright.runs.queue import Claim
+    from vmwright.runs.request import BuildRequest
     from vmwright.settings import Settings
     from vmwright.state.database import Database
     from vmwright.state.resources import Observer

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vmwright.builds.states import RunSubState
 from vmwright.distributors.distributor import Destinations, RunOutput
 from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
 from vmwright.errors import DistributeError
-from vmwright.template.model import Vhd
+from vmwright.runs.states import RunSubState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
-    from vmwright.builds.build import Build, BuildRequest
+    from vmwright.builds.build import Build
     from vmwright.distributors.finished_image import FinishedImage
-
-DEFAULT_FORMAT = "vhd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +47,11 @@ class Distribution:
             ),
             *(
                 Wanted(
-                    file_name(ending, build.request),
+                    build.request.file_name(ending),
                     partial(export_as, ending, build.request.name, image, to),
                     is_file=True,
                 )
-                for ending in more_formats(build.request)
+                for ending in build.request.more_formats
             ),
         )
 
@@ -92,24 +89,3 @@ def _destinations(build: Build, stored: StoredImage) -> Destinations:
         ledger=build.ledger,
         events=build.events,
     )
-
-
-def output_names(request: BuildRequest) -> tuple[str, ...]:
-    """Return the names of all that a build makes of its image, in their order."""
-    names = [one.run_output_name for one in request.template.distribute]
-    return (*names, *(file_name(ending, request) for ending in more_formats(request)))
-
-
-def file_name(ending: str, request: BuildRequest) -> str:
-    """Return the name of a further file."""
-    return f"{request.name}.{ending}"
-
-
-def more_formats(request: BuildRequest) -> tuple[str, ...]:
-    """Return the formats to write beside what the template distributes: ``--out`` never stays empty."""
-    if request.out is None:
-        return ()
-    has_vhd = any(isinstance(distributor, Vhd) for distributor in request.template.distribute)
-    if not request.formats and not has_vhd:
-        return (DEFAULT_FORMAT,)
-    return tuple(ending for ending in request.formats if not (has_vhd and ending == DEFAULT_FORMAT))

@@ -16,8 +16,8 @@ from vmwright.sources.urn import Urn
 from vmwright.template.model import ManagedImage, OsType, PlatformImage, SharedImage, VersioningScheme
 
 if TYPE_CHECKING:
-    from vmwright.builds.build import BuildRequest
     from vmwright.images import Images
+    from vmwright.runs.request import BuildRequest
     from vmwright.settings import Settings
     from vmwright.sources.base_disk import BaseDisk
     from vmwright.state.database import Database

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from vmwright.builds.customizing import run_recorded, unless_lost
 from vmwright.builds.hosting import machine_for
 from vmwright.builds.stage import Stage
-from vmwright.builds.states import RunSubState
 from vmwright.errors import BuildError, MachineError, MachineLostError, StepError
+from vmwright.events import Outcome
+from vmwright.runs.states import RunSubState
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
@@ -69,7 +70,8 @@ async def validate(build: Build, base: BaseDisk, layers: Layers, steps: tuple[Re
 
     async def run() -> None:
         for ready in steps:
-            await run_recorded(build, trial, ready)
+            result = await run_recorded(build, trial, ready)
+            build.records.step_ended(ready.number, Outcome.SUCCEEDED, result.exit_code)
 
     try:
         await unless_lost(build, trial, run)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from vmwright.builds.executors import ExecutorKind, Offer
-from vmwright.builds.going_on import way_on
-from vmwright.builds.runner import Runner
 from vmwright.cli.running import print_error
 from vmwright.cli.screen import say
 from vmwright.cli.words import duration, ended, size
 from vmwright.events import Event, Events, Notice
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import host_capacity
+from vmwright.runs.executors import ExecutorKind, Offer
+from vmwright.runs.going_on import way_on
+from vmwright.workers.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

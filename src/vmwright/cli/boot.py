@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.builds.guest_environment import azure_environment
-from vmwright.builds.reaper import reap
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.disks.inspect import inspect
 from vmwright.disks.qemu_img import DiskFormat, sniff
@@ -24,6 +23,7 @@ from vmwright.machines.machine import Accelerator, MachineSpec
 from vmwright.machines.passt import LOOPBACK, Forward
 from vmwright.machines.sizes import fit, host_capacity
 from vmwright.state.resources import Ledger, ResourceKind
+from vmwright.workers.reaper import reap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

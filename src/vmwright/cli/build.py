@@ -5,31 +5,31 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from vmwright.builds.build import BuildRequest
 from vmwright.builds.declared import make_declared
-from vmwright.builds.executors import ExecutorKind, living
 from vmwright.builds.preflight import check_request
-from vmwright.builds.queue import claim
-from vmwright.builds.reaper import reap
-from vmwright.builds.runs import end_interrupted
-from vmwright.builds.submission import submit
 from vmwright.cli.attempts import own_runner, report
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.templates import print_problem, read_file, template_name, values_of
 from vmwright.errors import LostBuildError, TemplateError, UnsupportedError
 from vmwright.events import BuildQueued, Outcome, ProblemFound
+from vmwright.runs.executors import ExecutorKind, living
+from vmwright.runs.listing import end_interrupted
+from vmwright.runs.queue import claim
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.submission import submit
 from vmwright.settings import MachineChoice
 from vmwright.template.formats import is_name
+from vmwright.workers.reaper import reap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vmwright.builds.queue import Claim
-    from vmwright.builds.runner import Runner
+    from vmwright.runs.queue import Claim
     from vmwright.settings import Settings
     from vmwright.state.database import Database
     from vmwright.template import Problem, Readings, Template
+    from vmwright.workers.runner import Runner
 
 
 def build(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from vmwright.builds.executors import living
-from vmwright.builds.going_on import SHORT
-from vmwright.builds.queue import CancelAnswer, ask_cancel
-from vmwright.builds.runs import find_run, get_run
-from vmwright.builds.waking import wake
 from vmwright.cli.running import opened, run
 from vmwright.errors import VmwrightError
+from vmwright.runs.executors import living
+from vmwright.runs.going_on import SHORT
+from vmwright.runs.listing import find_run, get_run
+from vmwright.runs.queue import CancelAnswer, ask_cancel
+from vmwright.runs.waking import wake
 
 if TYPE_CHECKING:
     from vmwright.settings import Settings

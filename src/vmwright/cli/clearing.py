@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.builds.queue import claim
-from vmwright.builds.reaper import reap
 from vmwright.cli.attempts import own_runner
 from vmwright.cli.running import shown_events
 from vmwright.errors import BuildCanceledError
+from vmwright.runs.queue import claim
+from vmwright.workers.reaper import reap
 
 if TYPE_CHECKING:
     from vmwright.settings import Settings

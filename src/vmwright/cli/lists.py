@@ -6,18 +6,18 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from vmwright.builds import runs as builds
-from vmwright.builds.going_on import SHORT
-from vmwright.builds.states import RunState
-from vmwright.builds.templates import templates as kept_templates
 from vmwright.cli.logs import print_logs
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import duration
+from vmwright.runs import listing
+from vmwright.runs.going_on import SHORT
+from vmwright.runs.states import RunState
+from vmwright.runs.templates import templates as kept_templates
 
 if TYPE_CHECKING:
-    from vmwright.builds.runs import RunRecord
-    from vmwright.builds.templates import TemplateRecord
+    from vmwright.runs.listing import RunRecord
+    from vmwright.runs.templates import TemplateRecord
 
 MINUTE = "%Y-%m-%d %H:%M"
 
@@ -25,7 +25,7 @@ MINUTE = "%Y-%m-%d %H:%M"
 def runs(*, as_json: bool) -> None:
     """List builds, newest first."""
     with opened() as (_, database):
-        found = builds.runs(database)
+        found = listing.runs(database)
         is_shared = database.is_shared
     if as_json:
         print_json([run.as_document() for run in found])
@@ -50,7 +50,7 @@ def templates(*, as_json: bool) -> None:
 def logs(name: str, *, follow: bool) -> None:
     """Print the customization.log of a build, and its validation.log where it has one."""
     with opened() as (settings, database):
-        found = builds.find_run(database, name)
+        found = listing.find_run(database, name)
         asyncio.run(print_logs(found.id, settings, database, follow=follow))
 
 

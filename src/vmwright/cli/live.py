@@ -18,7 +18,6 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from vmwright.builds.going_on import SHORT
 from vmwright.cli.screen import printable
 from vmwright.cli.words import duration, size
 from vmwright.events import (
@@ -37,6 +36,7 @@ from vmwright.events import (
     StepEnded,
     StepStarted,
 )
+from vmwright.runs.going_on import SHORT
 
 if TYPE_CHECKING:
     from types import TracebackType

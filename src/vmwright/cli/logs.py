@@ -6,12 +6,12 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from vmwright.builds.going_on import SHORT
 from vmwright.builds.log import FILE_NAME, VALIDATION
-from vmwright.builds.logs import read_log
-from vmwright.builds.runs import end_interrupted, get_run
 from vmwright.cli.screen import printable
 from vmwright.errors import VmwrightError
+from vmwright.runs.going_on import SHORT
+from vmwright.runs.listing import end_interrupted, get_run
+from vmwright.runs.logs import read_log
 
 if TYPE_CHECKING:
     from vmwright.settings import Settings

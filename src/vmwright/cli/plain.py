@@ -6,7 +6,6 @@ import sys
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
-from vmwright.builds.going_on import SHORT
 from vmwright.cli.screen import printable
 from vmwright.cli.words import counted, duration, ended
 from vmwright.events import (
@@ -24,6 +23,7 @@ from vmwright.events import (
     StepEnded,
     StepStarted,
 )
+from vmwright.runs.going_on import SHORT
 
 if TYPE_CHECKING:
     from typing import TextIO

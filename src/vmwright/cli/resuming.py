@@ -5,22 +5,22 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from vmwright.builds.reaper import reap
-from vmwright.builds.reopening import redistribute, resume
-from vmwright.builds.runs import end_interrupted, find_run
 from vmwright.cli.attempts import own_runner, report
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.templates import print_problem, read_file, values_of
 from vmwright.errors import TemplateError
+from vmwright.runs.listing import end_interrupted, find_run
+from vmwright.runs.reopening import redistribute, resume
+from vmwright.workers.reaper import reap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from vmwright.builds.build import BuildResult
-    from vmwright.builds.executors import Executor
-    from vmwright.builds.queue import Claim
-    from vmwright.builds.runs import RunRecord
+    from vmwright.runs.executors import Executor
+    from vmwright.runs.listing import RunRecord
+    from vmwright.runs.queue import Claim
     from vmwright.settings import Settings
     from vmwright.state.database import Database
     from vmwright.template import Template

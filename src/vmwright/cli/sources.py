@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from vmwright.artifacts import ArtifactStore
 from vmwright.builds.inputs import source_context
-from vmwright.builds.reaper import reap
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import age, size
@@ -15,6 +14,7 @@ from vmwright.sources import adding, builtin, marketplace, platform_image
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.urn import parse
 from vmwright.state.resources import Ledger
+from vmwright.workers.reaper import reap
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

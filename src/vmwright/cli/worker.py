@@ -6,11 +6,11 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from vmwright.builds.worker import Worker
 from vmwright.cli.running import fail, opened
 from vmwright.cli.screen import say
 from vmwright.errors import VmwrightError
 from vmwright.events import Event, Events, Level, Notice
+from vmwright.workers.worker import Worker
 
 if TYPE_CHECKING:
     from vmwright.settings import Settings

@@ -1,6 +1,6 @@
 """The ledger of what a process owns on its host: recorded before it is made, struck out once removed.
 
-A row that stands while its owner is gone is what a crash has left; ``builds/reaper.py`` removes it.
+A row that stands while its owner is gone is what a crash has left; ``workers/reaper.py`` removes it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ from tests.building import open_build, run_build, runner
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.artifacts.facts import ImageFacts
 from vmwright.builds import inputs, validating, workshop
-from vmwright.builds.build import Build, BuildRequest, BuildResult
-from vmwright.builds.executors import Executor
-from vmwright.builds.queue import Claim, claim
-from vmwright.builds.reopening import redistribute, resume
-from vmwright.builds.runs import RunRecord, find_run
+from vmwright.builds.build import Build, BuildResult
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.events import Events, Reader
 from vmwright.process import run
-from vmwright.settings import DatabaseSettings, Settings
+from vmwright.runs.executors import Executor
+from vmwright.runs.listing import RunRecord, find_run
+from vmwright.runs.queue import Claim, claim
+from vmwright.runs.reopening import redistribute, resume
+from vmwright.runs.request import BuildRequest
+from vmwright.settings import Settings
 from vmwright.sources.base_disk import BaseDisk
-from vmwright.state.database import Database, open_database
+from vmwright.state.database import Database
 from vmwright.state.tables import InputRow, LayerRow, ResourceRow
 from vmwright.template.model import (
     Customizer,
@@ -40,28 +41,6 @@ from vmwright.template.model import (
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
 MakeBuild = Callable[..., Build]
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
-    return Settings(home=tmp_path / "home", database=database_settings)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def events(recorder: Recorder) -> Events:
-    return Events(recorder)
 
 
 @pytest.fixture

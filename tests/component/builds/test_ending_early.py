@@ -12,15 +12,16 @@ from tests.building import by, opened_attempt
 from tests.component.builds.conftest import SCRIPT, Bench, shell
 from tests.queueing import row_of, worker
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport
-from vmwright.builds.build import BuildRequest, BuildResult
-from vmwright.builds.queue import ask_cancel, claim
-from vmwright.builds.run import Attempt
-from vmwright.builds.states import RunState, RunSubState
-from vmwright.builds.submission import submit
+from vmwright.builds.attempt import Attempt
+from vmwright.builds.build import BuildResult
 from vmwright.durable import Engine
 from vmwright.errors import BuildCanceledError, BuildTimeoutError, HandedOverError, LostBuildError
 from vmwright.events import Distributed, Event, Events, Outcome, Phase, PhaseStarted, StepEnded
 from vmwright.guests.transport import Ended
+from vmwright.runs.queue import ask_cancel, claim
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.states import RunState, RunSubState
+from vmwright.runs.submission import submit
 from vmwright.state.engines import journal_url
 from vmwright.state.tables import LayerRow, ResourceRow
 from vmwright.template.model import Validate, Vhd

@@ -14,16 +14,16 @@ from tests.component.builds.conftest import IDENTITY
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds import inputs
-from vmwright.builds.build import BuildRequest, BuildResult
+from vmwright.builds.build import BuildResult
 from vmwright.builds.preflight import check_request
-from vmwright.builds.reaper import reap
-from vmwright.builds.runs import end_interrupted, find_run
-from vmwright.builds.states import RunState
 from vmwright.disks import qemu_img
 from vmwright.errors import BuildCanceledError, DistributeError, SourceError, UnsupportedError
 from vmwright.events import Events, Notice, Outcome, Reader
 from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary, ids
 from vmwright.images.galleries import default_identifier
+from vmwright.runs.listing import end_interrupted, find_run
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.states import RunState
 from vmwright.settings import MachineChoice, Settings
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.sources.resolve import resolve
@@ -45,6 +45,7 @@ from vmwright.template.model import (
     VersioningScheme,
     VmProfile,
 )
+from vmwright.workers.reaper import reap
 
 DEBIAN = PlatformImage(publisher="Debian", offer="debian-12", sku="12", version="latest")
 GROUP = "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute"

@@ -9,12 +9,13 @@ import pytest
 
 from tests.component.builds.conftest import SCRIPT, Bench, shell, template
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport
-from vmwright.builds.records import BuildRecords
-from vmwright.builds.states import RunState
+from vmwright.builds.workshop import Workshop
 from vmwright.errors import BuildError, UnsupportedError, VmwrightError
 from vmwright.events import Outcome, StepStarted
 from vmwright.guests.transport import Ended
 from vmwright.images import open_images
+from vmwright.runs.records import BuildRecords
+from vmwright.runs.states import RunState
 from vmwright.state.tables import LayerRow, StepRow
 from vmwright.template.model import SharedImage, Shell, Vhd
 
@@ -71,6 +72,23 @@ async def test_a_build_goes_on_behind_its_newest_layer(
     log = result.log.read_text()
     assert log.index("Step 1 of 3") < log.index("Step 3 of 3")
     assert bench.nothing_is_left()
+
+
+async def test_a_step_has_succeeded_once_its_layer_is_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_workshop: Workshop, _step: int) -> None:
+        raise BuildError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Workshop, "commit", fails)
+        failed = await bench.build(*STEPS)
+    assert failed.outcome is Outcome.FAILED
+    assert history(bench) == [(1, 1, "Canceled")]
+    result = await bench.resume(failed.id)
+    assert result.outcome is Outcome.SUCCEEDED
+    succeeded = [(2, number, "Succeeded") for number in (1, 2, 3)]
+    assert sorted(history(bench)) == [(1, 1, "Canceled"), *succeeded]
 
 
 async def test_a_build_goes_on_from_an_earlier_step(

@@ -12,8 +12,6 @@ from tests.journals import everything
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport, ended
 from vmwright.builds import generalize
 from vmwright.builds.build import BuildResult
-from vmwright.builds.runs import find_run
-from vmwright.builds.states import RunState
 from vmwright.disks.vhd import verify_fixed_vhd
 from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
 from vmwright.events import (
@@ -29,6 +27,8 @@ from vmwright.events import (
     as_json,
 )
 from vmwright.guests.transport import Ended
+from vmwright.runs.listing import find_run
+from vmwright.runs.states import RunState
 from vmwright.state.engines import journal_url
 from vmwright.state.tables import BuildRow, LayerRow, RunOutputRow, StepRow, TemplateRow
 from vmwright.template.model import Shell, Template, Vhd

@@ -11,13 +11,14 @@ import pytest
 from tests.building import run_build
 from tests.component.builds.conftest import SCRIPT, shell, template
 from tests.scripted import Recorder, ScriptedMachine
-from vmwright.builds.build import BuildRequest, BuildResult
-from vmwright.builds.runs import find_run
-from vmwright.builds.states import RunState
+from vmwright.builds.build import BuildResult
 from vmwright.errors import MachineError, StepError
 from vmwright.events import Events, Outcome, Phase, PhaseStarted, StepStarted
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.transport import Ended
+from vmwright.runs.listing import find_run
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.states import RunState
 from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.tables import LayerRow, ResourceRow

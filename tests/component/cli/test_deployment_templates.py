@@ -13,13 +13,13 @@ import pytest
 from tests.conftest import ROOT
 from tests.vmwright_command import SOURCE, Vmwright, shell
 from vmwright.builds.build import BuildResult
-from vmwright.builds.executors import Executor, ExecutorKind, Offer
-from vmwright.builds.queue import Claim
 from vmwright.cli import build as command
 from vmwright.errors import BuildError
 from vmwright.events import Events, Outcome
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import Capacity
+from vmwright.runs.executors import Executor, ExecutorKind, Offer
+from vmwright.runs.queue import Claim
 from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.tables import BuildRow

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ import pytest
 from tests.building import open_build
 from tests.queueing import command, submit, worker
 from tests.vmwright_command import Vmwright, shell, write_template
-from vmwright.builds.build import BuildRequest
-from vmwright.builds.going_on import way_on
-from vmwright.builds.layer import Layer
-from vmwright.builds.queue import claim
-from vmwright.builds.records import BuildRecords
-from vmwright.builds.states import RunState
-from vmwright.builds.waking import wake
 from vmwright.events import Events
+from vmwright.runs.going_on import way_on
+from vmwright.runs.layer import Layer
+from vmwright.runs.queue import claim
+from vmwright.runs.records import BuildRecords
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.states import RunState
+from vmwright.runs.waking import wake
 from vmwright.settings import Settings
-from vmwright.state.database import Database, open_database
+from vmwright.state.database import Database
 from vmwright.state.host import host_id, started
 from vmwright.state.resources import ResourceKind
 from vmwright.state.tables import ExecutorRow
@@ -41,13 +40,6 @@ def vmwright(tmp_path: Path) -> Vmwright:
 @pytest.fixture
 def settings(vmwright: Vmwright) -> Settings:
     return Settings(home=vmwright.home)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    yield database
-    database.close()
 
 
 def request(folder: Path, name: str = "web") -> BuildRequest:

@@ -25,16 +25,6 @@ def guest(transport: ScriptedTransport) -> LinuxGuest:
     return LinuxGuest(transport, "packer")
 
 
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def events(recorder: Recorder) -> Events:
-    return Events(recorder)
-
-
 async def fetch(uri: str, destination: Path, *, sha256: str | None, what: str) -> Path:
     destination.write_text(f"{uri} {sha256} {what}")
     return destination

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from vmwright.images.galleries import default_identifier
 from vmwright.images.ids import GalleryId
 from vmwright.images.records import VersionRecord
 from vmwright.settings import DatabaseSettings, Settings
-from vmwright.state.database import Database, open_database
+from vmwright.state.database import Database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import BuildRow
 from vmwright.template.model import Generation, OsType, PlanInfo
@@ -38,13 +38,6 @@ AddVersion = Callable[..., Awaitable[VersionRecord]]
 def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
     stores = {"East US": tmp_path / "east"}
     return Settings(home=tmp_path / "home", stores=stores, database=database_settings)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from vmwright.downloads import Downloader
 from vmwright.events import Event, Events
 from vmwright.images import ImageLibrary, VersionLibrary
 from vmwright.process import run
-from vmwright.settings import DatabaseSettings, DebianSettings, Settings
+from vmwright.settings import DebianSettings, Settings
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.context import SourceContext
 from vmwright.sources.debian import DebianDisk
-from vmwright.state.database import Database, open_database
+from vmwright.state.database import Database
 from vmwright.state.resources import Ledger
 
 MIB = 1 << 20
@@ -80,18 +80,6 @@ def said() -> list[Event]:
 @pytest.fixture
 def debian() -> FakeDebian:
     return FakeDebian()
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
-    return Settings(home=tmp_path / "home", database=database_settings)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -17,26 +17,12 @@ from vmwright.state.database import Database, lock, open_database
 from vmwright.state.tables import BuildRow, TemplateRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.postgres import PostgreSQL
-    from vmwright.settings import DatabaseSettings
 
 AT = datetime(2026, 3, 1, 1, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 AT_ONCE = 4
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_settings: DatabaseSettings) -> Settings:
-    return Settings(home=tmp_path / "home", database=database_settings)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    yield database
-    database.close()
 
 
 def test_values_come_back_as_they_were(database: Database) -> None:

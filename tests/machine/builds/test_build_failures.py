@@ -13,9 +13,9 @@ import pytest
 
 from tests.building import run_build
 from tests.vmwright_command import Vmwright, shell, write_template
-from vmwright.builds.build import BuildRequest
 from vmwright.errors import BuildTimeoutError
 from vmwright.events import Events
+from vmwright.runs.request import BuildRequest
 from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.template import Template, read

@@ -11,12 +11,12 @@ import pytest
 
 from tests.host_traces import traces
 from tests.owners import dead, owner
-from vmwright.builds.reaper import clear_up
 from vmwright.events import Events
 from vmwright.machines.cgroup_trees import folders_of, members
 from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import abandoned
+from vmwright.workers.reaper import clear_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ import pytest
 
 from tests.host_traces import traces
 from tests.owners import dead, owner
-from vmwright.builds.reaper import clear_up
 from vmwright.events import Events
 from vmwright.machines.cgroup_trees import folders_of, members
 from vmwright.settings import Settings
 from vmwright.state.database import open_database
+from vmwright.workers.reaper import clear_up
 
 pytestmark = pytest.mark.machine
 

@@ -27,7 +27,7 @@ BOOT = """
 import asyncio, json, os, sys
 from pathlib import Path
 from vmwright import marks, process
-from vmwright.builds.reaper import clear_up
+from vmwright.workers.reaper import clear_up
 from vmwright.disks.mounts import mounted
 from vmwright.events import Events
 from vmwright.settings import Settings

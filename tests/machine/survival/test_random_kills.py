@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from tests.farm import Farm, counting_template, wait_until
 from tests.killing import Killer
-from vmwright.builds.reopening import requested
-from vmwright.builds.submission import submit
+from vmwright.runs.reopening import requested
+from vmwright.runs.submission import submit
 from vmwright.state.tables import BuildRow, RunOutputRow
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]

@@ -13,7 +13,7 @@ from tests.farm import PATIENCE, Farm, counting_template, held, holders, let_go,
 from tests.machine.survival.conftest import image_of, shared_farm
 from tests.object_servers import started_azurite
 from tests.postgres import PostgreSQL
-from vmwright.builds.runner import MARGIN_SECONDS
+from vmwright.workers.runner import MARGIN_SECONDS
 
 pytestmark = pytest.mark.machine
 

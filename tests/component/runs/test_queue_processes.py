@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.queueing import ALL, let_lease_end, row_of, submit, worker
-from vmwright.builds.queue import claim_next
+from vmwright.runs.queue import claim_next
 from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.host import host_id

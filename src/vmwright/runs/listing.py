@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
-from vmwright.builds.executors import living
-from vmwright.builds.going_on import SHORT, hint_to_go_on
-from vmwright.builds.queue import waiting
-from vmwright.builds.records import all_outputs, outputs_of
-from vmwright.builds.states import RunState
 from vmwright.errors import VmwrightError
+from vmwright.runs.executors import living
+from vmwright.runs.going_on import SHORT, hint_to_go_on
+from vmwright.runs.queue import waiting
+from vmwright.runs.records import all_outputs, outputs_of
+from vmwright.runs.states import RunState
 from vmwright.state.tables import BuildRow, ExecutorRow, LayerRow
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from vmwright.builds.build import BuildRequest
 from vmwright.errors import VmwrightError
+from vmwright.runs.request import BuildRequest
 from vmwright.settings import MachineChoice
 from vmwright.template import read
 from vmwright.template.writing import write

@@ -1,6 +1,6 @@
 """The keeper: a program beside a process that runs builds, which ends its machines when it no longer can.
 
-    python -m vmwright.builds.keeper
+    python -m vmwright.workers.keeper
 
 It reads from its standard input, a pipe of its owner's, one line for each thing:
 

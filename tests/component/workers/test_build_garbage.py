@@ -12,12 +12,12 @@ from sqlalchemy import select, update
 from tests.build_rows import build_row
 from tests.scripted import Recorder
 from vmwright.artifacts import open_shared_store
-from vmwright.builds.garbage import collect
 from vmwright.events import Events, Notice
 from vmwright.settings import KeepSettings, Settings, StoreSettings
 from vmwright.state.database import Database
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow
+from vmwright.workers.garbage import collect
 
 MIB = 1 << 20
 DAY = timedelta(days=1)
@@ -105,7 +105,7 @@ async def test_no_days_are_none_at_all(
 async def test_a_build_that_is_resumed_meanwhile_keeps_them(
     kept: Kept, settings: Settings, database: Database, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vmwright.builds import garbage
+    from vmwright.workers import garbage
 
     folder = kept.make("old", ended=NOW - 4 * DAY)
     found = garbage._ended_builds(database)

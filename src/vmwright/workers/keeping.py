@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from vmwright import process
-from vmwright.builds import keeper as program
 from vmwright.marks import own_token
 from vmwright.state.resources import ResourceKind
+from vmwright.workers import keeper as program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from vmwright.errors import VmwrightError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from vmwright.builds.executors import Executor
+    from vmwright.runs.executors import Executor
 
 # How often it is tried within one beat while the database cannot be reached.
 RETRIES = 5

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 
 from vmwright.artifacts.facts import Provisioning
-from vmwright.builds.layer import Layer
-from vmwright.builds.queue import guarded
-from vmwright.builds.states import RunState
 from vmwright.distributors.distributor import RunOutput
+from vmwright.runs.layer import Layer
+from vmwright.runs.queue import guarded
+from vmwright.runs.states import RunState
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow, LogRow, ResourceRow, RunOutputRow, StepRow
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
-    from vmwright.builds.fetched import FetchedFile
-    from vmwright.builds.queue import Claim
     from vmwright.events import Outcome
+    from vmwright.runs.fetched import FetchedFile
+    from vmwright.runs.queue import Claim
     from vmwright.state.database import Database
     from vmwright.state.resources import Resource
 
@@ -67,13 +67,21 @@ class BuildRecords:
             row = session.get_one(BuildRow, self._id)
             row.folder = str(folder)
             row.deadline = row.deadline or self._database.now(session) + timedelta(seconds=timeout_seconds)
-            broken_off = (StepRow.build_id == self._id, StepRow.ended_at.is_(None))
-            session.execute(update(StepRow).where(*broken_off).values(state=RunState.CANCELED))
+            self._break_off(session)
             return row.deadline
 
     def end(self, state: RunState, message: str) -> None:
         """Record how the build ended; a terminal state has no sub-state."""
-        self.set(run_state=state, run_sub_state=None, message=message, ended_at=datetime.now(UTC))
+        with self.writing() as session:
+            self._break_off(session)
+            row = session.get_one(BuildRow, self._id)
+            row.run_state, row.run_sub_state = state, None
+            row.message, row.ended_at = message, datetime.now(UTC)
+
+    def _break_off(self, session: Session) -> None:
+        """Record of steps that have not ended that they never will."""
+        open_ones = (StepRow.build_id == self._id, StepRow.ended_at.is_(None))
+        session.execute(update(StepRow).where(*open_ones).values(state=RunState.CANCELED))
 
     def log(self, name: str, path: Path, *, key: str | None) -> None:
         """Record where a log is."""
@@ -102,6 +110,11 @@ class BuildRecords:
         with self.writing() as session:
             session.execute(delete(StepRow).where(*self._step(number)))
             session.add(row)
+
+    def step_ran(self, number: int, exit_code: int | None) -> None:
+        """Record that a step has done its work: it has ended once its layer is committed."""
+        with self.writing() as session:
+            session.execute(update(StepRow).where(*self._step(number)).values(exit_code=exit_code))
 
     def step_ended(self, number: int, outcome: Outcome, exit_code: int | None) -> None:
         """Record how a step ended."""
@@ -151,7 +164,7 @@ class BuildRecords:
             return [_layer(row) for row in session.scalars(asked)]
 
     def layer_committed(self, layer: Layer, claim: Resource) -> None:
-        """Record a layer, which is none of the things to be removed any more."""
+        """Record a layer, which is none of the things to be removed any more, and the end of its step."""
         row = LayerRow(
             build_id=self._id,
             number=layer.number,
@@ -168,6 +181,11 @@ class BuildRecords:
         with self.writing() as session:
             session.add(row)
             session.execute(delete(ResourceRow).where(ResourceRow.id == claim.id))
+            session.execute(
+                update(StepRow)
+                .where(*self._step(layer.step), StepRow.ended_at.is_(None))
+                .values(state=RunState.SUCCEEDED, ended_at=row.committed_at)
+            )
 
     def drop_layers(self, number: int) -> None:
         """Forget the layers from ``number`` on: their files are gone, or not to be used."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, case, false, func, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
-from vmwright.builds.executors import ExecutorKind, ExecutorState
 from vmwright.machines.sizes import Capacity
+from vmwright.runs.executors import ExecutorKind, ExecutorState
 from vmwright.settings import MachineChoice
 from vmwright.state.tables import BuildRow, ExecutorRow
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select, UnaryExpression
     from sqlalchemy.orm import Session
 
-    from vmwright.builds.executors import Executor
+    from vmwright.runs.executors import Executor
 
 # How many builds may go before one that is first in order, but too big for what is free.
 MOST_OVERTAKEN = 8

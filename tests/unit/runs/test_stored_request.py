@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.drawn_templates import bodies
-from vmwright.builds.build import BuildRequest
-from vmwright.builds.secrets import shown
-from vmwright.builds.stored_request import StoredRequest, restored, stored
 from vmwright.errors import VmwrightError
+from vmwright.runs.request import BuildRequest
+from vmwright.runs.secrets import shown
+from vmwright.runs.stored_request import StoredRequest, restored, stored
 from vmwright.settings import MachineChoice
 from vmwright.template import Template, read
 from vmwright.template.contract import API_VERSIONS

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vmwright.builds import endings, inputs, messages
 from vmwright.builds.build import BuildResult
-from vmwright.builds.going_on import kept
 from vmwright.builds.journal_keys import journal_keys
 from vmwright.builds.log import CustomizationLog
 from vmwright.builds.once import Once
@@ -26,6 +25,7 @@ from vmwright.errors import (
     VmwrightError,
 )
 from vmwright.events import BuildStarted, Phase
+from vmwright.runs.going_on import kept
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -81,27 +81,25 @@ class Attempt:
 
         A cancel of the running task is a cancel of the build.
         """
+        build, request = self.build, self.build.request
         begun = time.monotonic()
         error: VmwrightError | None = BuildError("Internal error occurred.", hint=DEFECT)
         try:
-            request = self.build.request
-            self.build.events.say(
-                BuildStarted(build=self.build.id, template=request.name, steps=request.step_count)
-            )
-            if note := kept(self.build):
-                self.build.events.note(note)
+            build.events.say(BuildStarted(build=build.id, template=request.name, steps=request.step_count))
+            if note := kept(build.database, build.claim, steps=len(build.template.customize)):
+                build.events.note(note)
             await self._to_its_end(self._work(engine))
             error = self._results.verdict.error or messages.distribution_failed(self._results.outputs)
         except VmwrightError as reason:
-            error = self.build.interrupts.cause_of(reason)
+            error = build.interrupts.cause_of(reason)
         except OSError as reason:
             failure = BuildError(f"{reason.strerror or reason}: {reason.filename or 'this host'}")
-            error = self.build.interrupts.cause_of(failure)
+            error = build.interrupts.cause_of(failure)
         finally:
-            ending = endings.Ending(self.build, self._results.outputs, error, log=self._log.failed_in)
+            ending = endings.Ending(build, self._results.outputs, error, log=self._log.failed_in)
             recorded = await self._to_its_end(self._finish(ending, begun))
         return BuildResult(
-            id=self.build.id,
+            id=build.id,
             outcome=ending.outcome,
             log=self._log.failed_in,
             seconds=time.monotonic() - begun,

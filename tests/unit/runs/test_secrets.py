@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from vmwright.builds.secrets import secrets_of
+from vmwright.runs.secrets import secrets_of
 from vmwright.template.model import File, Optimize, PlatformImage, Shell, Template, Validate, Vhd
 
 

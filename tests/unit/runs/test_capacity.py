@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vmwright.builds.capacity import asked, granted, left, offered
 from vmwright.machines.sizes import Capacity
+from vmwright.runs.capacity import asked, granted, left, offered
 from vmwright.settings import WorkerSettings
 
 HOST = Capacity(8, 16384)

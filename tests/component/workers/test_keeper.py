@@ -12,10 +12,10 @@ import pytest
 
 from tests.owners import dead, is_alive, owner
 from vmwright import marks, process
-from vmwright.builds.keeping import Keeper
 from vmwright.errors import ProcessError
 from vmwright.events import Events, Notice
 from vmwright.state.resources import ResourceKind
+from vmwright.workers.keeping import Keeper
 
 # What a build has: a machine that is claimed, and a program that is not, both with a child.
 MACHINE = """
@@ -158,6 +158,6 @@ async def test_a_host_that_cannot_start_it_says_so(tmp_path: Path, monkeypatch: 
 
 async def test_it_is_small() -> None:
     heavy = {"asyncio", "sqlalchemy", "pydantic", "logging", "subprocess"}
-    code = "import sys, vmwright.builds.keeper; print(*sys.modules)"
+    code = "import sys, vmwright.workers.keeper; print(*sys.modules)"
     asked = await process.run([sys.executable, "-c", code], timeout=30)
     assert not heavy & set(asked.text.split())

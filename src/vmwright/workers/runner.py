@@ -9,25 +9,25 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from vmwright.builds.endings import end_unopened
-from vmwright.builds.executors import Executor, ExecutorKind, living
-from vmwright.builds.heartbeat import beating
 from vmwright.builds.journal_keys import build_of, journal_keys
-from vmwright.builds.keeping import Keeper
 from vmwright.builds.opening import open_attempt
-from vmwright.builds.queue import cancels_asked
-from vmwright.builds.runs import unfinished
 from vmwright.errors import VmwrightError
+from vmwright.runs.executors import Executor, ExecutorKind, living
+from vmwright.runs.listing import unfinished
+from vmwright.runs.queue import cancels_asked
 from vmwright.state.engines import journal_url
+from vmwright.workers.heartbeat import beating
+from vmwright.workers.keeping import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from vmwright.builds.attempt import Attempt
     from vmwright.builds.build import BuildResult
-    from vmwright.builds.executors import Offer
-    from vmwright.builds.queue import Claim
-    from vmwright.builds.run import Attempt
     from vmwright.durable import Engine
     from vmwright.events import Events
+    from vmwright.runs.executors import Offer
+    from vmwright.runs.queue import Claim
     from vmwright.settings import Settings
     from vmwright.state.database import Database
 

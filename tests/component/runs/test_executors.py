@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from tests.queueing import ALL, change_executor, command, let_lease_end, offer, row_of, submit, worker
-from vmwright.builds.capacity import architecture
-from vmwright.builds.executors import Executor, ExecutorKind, Lease, Offer, living
-from vmwright.builds.queue import claim, claim_next
 from vmwright.machines.machine import MachineKind
+from vmwright.runs.capacity import architecture
+from vmwright.runs.executors import Executor, ExecutorKind, Lease, Offer, living
+from vmwright.runs.queue import claim, claim_next
 from vmwright.state.database import Database
 from vmwright.state.host import boot_id, host_id, started
 from vmwright.state.tables import ExecutorRow

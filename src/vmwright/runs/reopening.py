@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
-from vmwright.builds.going_on import SHORT, newest_layer
-from vmwright.builds.outputs import output_names
-from vmwright.builds.queue import claim, guarded
-from vmwright.builds.secrets import shown
-from vmwright.builds.states import RunState
-from vmwright.builds.stored_request import StoredRequest, restored, stored
-from vmwright.builds.submission import check_alone
 from vmwright.errors import UnsupportedError, VmwrightError
+from vmwright.runs.going_on import SHORT, hint_while_it_runs, newest_layer
+from vmwright.runs.queue import claim, guarded
+from vmwright.runs.secrets import shown
+from vmwright.runs.states import RunState
+from vmwright.runs.stored_request import StoredRequest, restored, stored
+from vmwright.runs.submission import check_alone
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow, RunOutputRow, VersionRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from vmwright.builds.build import BuildRequest
-    from vmwright.builds.executors import Executor
-    from vmwright.builds.queue import Claim
-    from vmwright.builds.runs import RunRecord
+    from vmwright.runs.executors import Executor
+    from vmwright.runs.listing import RunRecord
+    from vmwright.runs.queue import Claim
+    from vmwright.runs.request import BuildRequest
     from vmwright.state.database import Database
     from vmwright.template import Template
     from vmwright.template.model import Customizer
@@ -101,7 +100,7 @@ def redistribute(database: Database, run: RunRecord, executor: Executor) -> Clai
     """
     request = requested(database, run.id)
     done = {output.name for output in run.outputs if not output.error}
-    failed = [name for name in output_names(request) if name not in done]
+    failed = [name for name in request.output_names if name not in done]
     if run.run_state is RunState.SUCCEEDED or not failed:
         raise VmwrightError(f"Build {run.id} has distributed all there was to: nothing has failed")
     if last_step(database, run.id) <= len(request.template.customize):
@@ -124,11 +123,7 @@ def _taken(database: Database, run: RunRecord, executor: Executor) -> Claim:
             check_alone(session, run.name)
     claimed = claim(database, run.id, executor, reopen=True)
     if claimed is None:
-        short = run.id[:SHORT]
-        raise VmwrightError(
-            f"Build {run.id} is running",
-            hint=f"`vmwright logs -f {short}` follows it, `vmwright cancel {short}` ends it",
-        )
+        raise VmwrightError(f"Build {run.id} is running", hint=hint_while_it_runs(run.id))
     return claimed
 
 

@@ -15,8 +15,6 @@ from sqlalchemy import select
 
 from tests.owners import dead, is_alive, owner
 from vmwright import marks, process
-from vmwright.builds import reaper
-from vmwright.builds.reaper import clear_up, keep_reaping
 from vmwright.events import Events, Notice
 from vmwright.state.host import boot_id, host_id, started
 from vmwright.state.resources import (
@@ -30,6 +28,8 @@ from vmwright.state.resources import (
     take_over,
 )
 from vmwright.state.tables import ResourceRow
+from vmwright.workers import reaper
+from vmwright.workers.reaper import clear_up, keep_reaping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import and_, case, delete, select, update
 
-from vmwright.builds.capacity import architecture
-from vmwright.builds.states import RunSubState
+from vmwright.runs.capacity import architecture
+from vmwright.runs.states import RunSubState
 from vmwright.state.host import boot_id, host_id, lives, started
 from vmwright.state.tables import BuildRow, ExecutorRow
 

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
-from vmwright.builds import turns
-from vmwright.builds.capacity import granted
-from vmwright.builds.executors import living
-from vmwright.builds.states import RunState, RunSubState
-from vmwright.builds.turns import NOTHING, Waiting, next_turn
 from vmwright.errors import LostBuildError
 from vmwright.machines.sizes import Capacity
+from vmwright.runs import turns
+from vmwright.runs.capacity import granted
+from vmwright.runs.executors import living
+from vmwright.runs.states import RunState, RunSubState
+from vmwright.runs.turns import NOTHING, Waiting, next_turn
 from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, ExecutorRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from vmwright.builds.executors import Executor
+    from vmwright.runs.executors import Executor
     from vmwright.state.database import Database
 
 CANCELING = "Canceling image build"

@@ -19,8 +19,11 @@ from tests.queueing import (
     submit,
     worker,
 )
-from vmwright.builds.executors import Executor
-from vmwright.builds.queue import (
+from vmwright.errors import LostBuildError
+from vmwright.machines.machine import MachineKind
+from vmwright.machines.sizes import Capacity
+from vmwright.runs.executors import Executor
+from vmwright.runs.queue import (
     CancelAnswer,
     Claim,
     ask_cancel,
@@ -31,11 +34,8 @@ from vmwright.builds.queue import (
     release,
     waiting,
 )
-from vmwright.builds.states import RunState, RunSubState
-from vmwright.builds.turns import MOST_OVERTAKEN
-from vmwright.errors import LostBuildError
-from vmwright.machines.machine import MachineKind
-from vmwright.machines.sizes import Capacity
+from vmwright.runs.states import RunState, RunSubState
+from vmwright.runs.turns import MOST_OVERTAKEN
 from vmwright.settings import Settings
 from vmwright.state.database import Database, open_database
 

@@ -8,10 +8,10 @@ import threading
 import pytest
 
 from tests.queueing import offer
-from vmwright.builds.executors import Executor, ExecutorKind, Lease, living
-from vmwright.builds.heartbeat import DECLARED_DEAD, beating
 from vmwright.errors import VmwrightError
+from vmwright.runs.executors import Executor, ExecutorKind, Lease, living
 from vmwright.state.database import Database
+from vmwright.workers.heartbeat import DECLARED_DEAD, beating
 
 QUICK = Lease(ttl=1.0, beat=0.1)
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
-from vmwright.builds.capacity import architecture, asked
-from vmwright.builds.going_on import SHORT
-from vmwright.builds.queue import QUEUE
-from vmwright.builds.secrets import shown
-from vmwright.builds.states import RunState, RunSubState
-from vmwright.builds.stored_request import stored
 from vmwright.errors import VmwrightError
+from vmwright.runs.capacity import architecture, asked
+from vmwright.runs.going_on import hint_while_it_runs
+from vmwright.runs.queue import QUEUE
+from vmwright.runs.secrets import shown
+from vmwright.runs.states import RunState, RunSubState
+from vmwright.runs.stored_request import stored
 from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, TemplateRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from vmwright.builds.build import BuildRequest
+    from vmwright.runs.request import BuildRequest
     from vmwright.state.database import Database
 
 
@@ -75,11 +75,10 @@ def check_alone(session: Session, name: str) -> None:
     asked_for = select(BuildRow).where(BuildRow.key == name.lower(), BuildRow.ended_at.is_(None), taken)
     if (other := session.scalars(asked_for.limit(1)).one_or_none()) is None:
         return
-    short = other.id[:SHORT]
     raise VmwrightError(
         f"The template {name} is being built already: build {other.id}",
-        hint=f"`vmwright logs -f {short}` follows it, `vmwright cancel {short}` ends it; `--detach` lets a "
-        "build wait for its turn; `--name` tells templates apart that only their files call the same",
+        hint=f"{hint_while_it_runs(other.id)}; `--detach` lets a build wait for its turn; `--name` tells "
+        "templates apart that only their files call the same",
     )
 
 

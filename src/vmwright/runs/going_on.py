@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from vmwright.builds.states import RunState
-from vmwright.builds.stored_request import StoredRequest
+from vmwright.runs.states import RunState
+from vmwright.runs.stored_request import StoredRequest
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, LayerRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from vmwright.builds.build import Build
+    from vmwright.runs.queue import Claim
     from vmwright.state.database import Database
 
 # As many characters of an id as people are shown.
@@ -43,16 +43,15 @@ def hint_to_go_on(session: Session, row: BuildRow) -> str | None:
     return f"`vmwright resume {short}` goes on behind {behind}{where}"
 
 
-def kept(build: Build) -> str | None:
-    """Return what an attempt goes on from, for people; None for a build's first one."""
-    if build.claim.previous_attempt is None or build.claim.canceling:
+def kept(database: Database, claim: Claim, *, steps: int) -> str | None:
+    """Return what an attempt at a build of so many steps goes on from, for people; None for its first one."""
+    if claim.previous_attempt is None or claim.canceling:
         return None
-    with build.database.session() as session:
-        newest = newest_layer(session, build.id)
-    begins = f"Attempt {build.claim.attempt} at this build"
+    with database.session() as session:
+        newest = newest_layer(session, claim.build_id)
+    begins = f"Attempt {claim.attempt} at this build"
     if newest is None:
         return f"{begins}: nothing of its disk is kept, it starts from the source"
-    steps = len(build.template.customize)
     since = f"{newest.committed_at.astimezone():%Y-%m-%d %H:%M}"
     if newest.step > steps:
         return f"{begins}: its finished image of {since} is kept"
@@ -60,6 +59,12 @@ def kept(build: Build) -> str | None:
     if newest.step == 0:
         return f"{begins}: its disk of {since} is kept, before its first step"
     return f"{begins}: {done} kept, as of {since}"
+
+
+def hint_while_it_runs(build_id: str) -> str:
+    """Return what can be done about a build that runs."""
+    short = build_id[:SHORT]
+    return f"`vmwright logs -f {short}` follows it, `vmwright cancel {short}` ends it"
 
 
 def newest_layer(session: Session, build_id: str) -> LayerRow | None:

@@ -17,13 +17,13 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select
 
 from tests.queueing import change_executor, end, let_lease_end, submit, worker
-from vmwright.builds.capacity import left
-from vmwright.builds.executors import Executor
-from vmwright.builds.queue import CancelAnswer, Claim, ask_cancel, claim, claim_next, guarded, release
-from vmwright.builds.turns import MOST_OVERTAKEN
 from vmwright.errors import LostBuildError
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import Capacity
+from vmwright.runs.capacity import left
+from vmwright.runs.executors import Executor
+from vmwright.runs.queue import CancelAnswer, Claim, ask_cancel, claim, claim_next, guarded, release
+from vmwright.runs.turns import MOST_OVERTAKEN
 from vmwright.state.database import Database
 from vmwright.state.tables import BuildRow, ExecutorRow
 

@@ -6,23 +6,23 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from vmwright.builds.capacity import left, offered
-from vmwright.builds.executors import ExecutorKind, Offer
-from vmwright.builds.garbage import collect
-from vmwright.builds.queue import claim_next
-from vmwright.builds.reaper import keep_reaping, kill_left, reap
-from vmwright.builds.runner import Runner
 from vmwright.errors import HandedOverError, LostBuildError, UnsupportedError, VmwrightError
 from vmwright.events import Events
 from vmwright.machines import container_needs
 from vmwright.machines.host import kvm_verdict, reason_against_vm
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import host_capacity
+from vmwright.runs.capacity import left, offered
+from vmwright.runs.executors import ExecutorKind, Offer
+from vmwright.runs.queue import claim_next
 from vmwright.settings import OnStop
+from vmwright.workers.garbage import collect
+from vmwright.workers.reaper import keep_reaping, kill_left, reap
+from vmwright.workers.runner import Runner
 
 if TYPE_CHECKING:
     from vmwright.builds.build import BuildResult
-    from vmwright.builds.queue import Claim
+    from vmwright.runs.queue import Claim
     from vmwright.settings import Settings
     from vmwright.state.database import Database
 

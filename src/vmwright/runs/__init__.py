@@ -1,0 +1,1 @@
+"""What the database knows of builds: asked for, waiting, taken, recorded, listed, gone on with."""

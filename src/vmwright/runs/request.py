@@ -1,0 +1,62 @@
+"""What a user asks for: a template, and how it is to be built here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmwright.settings import MachineChoice
+from vmwright.template.model import Vhd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmwright.template.model import Template
+
+DEFAULT_FORMAT = "vhd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a user asks for.
+
+    :param name: names the template; part of resource ids and of file names.
+    :param out: the user's folder for the files, or None to keep them in $VMWRIGHT_HOME.
+    :param formats: disk formats to put into ``out`` besides what the template distributes.
+    :param makes_galleries: whether a gallery or an image definition that is not there is made; in Azure
+        both must exist.
+    :param secrets: values of the template that nobody may read in a log, beside those in its addresses.
+    """
+
+    template: Template
+    name: str
+    machine: MachineChoice = MachineChoice.AUTO
+    out: Path | None = None
+    formats: tuple[str, ...] = ()
+    makes_galleries: bool = True
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def step_count(self) -> int:
+        """How many steps the build has: its customizers and its validations are numbered through."""
+        return len(self.template.customize) + len(self.template.in_vm_validations)
+
+    @property
+    def more_formats(self) -> tuple[str, ...]:
+        """The formats to write beside what the template distributes: ``out`` never stays empty."""
+        if self.out is None:
+            return ()
+        has_vhd = any(isinstance(distributor, Vhd) for distributor in self.template.distribute)
+        if not self.formats and not has_vhd:
+            return (DEFAULT_FORMAT,)
+        return tuple(ending for ending in self.formats if not (has_vhd and ending == DEFAULT_FORMAT))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of all that the build makes of its image, in their order."""
+        names = [one.run_output_name for one in self.template.distribute]
+        return (*names, *map(self.file_name, self.more_formats))
+
+    def file_name(self, ending: str) -> str:
+        """Return the name of a further file."""
+        return f"{self.name}.{ending}"

@@ -1,0 +1,1 @@
+"""What runs builds: a process with its lease and its keeper, and what clears up after the dead."""
