@@ -8,10 +8,9 @@ leaves a menu without Linux in it). The build is then handed over to a VM, which
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
-from vmwright.builds import sharing
+from vmwright.builds import baseline
 from vmwright.builds.generalize import provisioning_of
 from vmwright.customizers.customizer import run_streamed
 from vmwright.errors import MachineError
@@ -23,11 +22,8 @@ if TYPE_CHECKING:
     from vmwright.builds.workshop import Workshop
     from vmwright.events import Events
     from vmwright.guests.linux import LinuxGuest
-    from vmwright.machines.boot_files import BootFiles
     from vmwright.sources.base_disk import BaseDisk
 
-# In the build's folder, and under its name in the shared store: what the guest booted from at first.
-BASELINE = "boot-files.json"
 SHOWN = 5
 
 # Of these alone the initramfs knows nothing; making it anew takes minutes in an emulated VM.
@@ -51,26 +47,12 @@ fi
 """
 
 
-async def note_baseline(build: Build, workshop: Workshop) -> None:
-    """Keep what the guest boots from before a container's steps, for whoever finishes the build.
-
-    A virtual machine boots what it writes; it is asked only where a container had the disk before.
-    """
-    if workshop.machine.kind is MachineKind.CONTAINER and await _baseline(build) is None:
-        found = dict(await boot_files(workshop.guest))
-        if workshop.layers.newest is not None:
-            found = {}  # what the steps before have changed is not known any more
-        data = json.dumps(found).encode()
-        (build.root / BASELINE).write_bytes(data)
-        await sharing.keep(build, BASELINE, data)
-
-
 async def finish(build: Build, base: BaseDisk, workshop: Workshop) -> None:
     """Where steps changed boot files in a container, have them written anew by a virtual machine.
 
     :raises MachineError: the VM does not boot, or the boot files cannot be written.
     """
-    before = await _baseline(build)
+    before = await baseline.kept(build)
     changed = () if before is None else changes(before, await boot_files(workshop.guest))
     if not changed:
         return
@@ -86,12 +68,6 @@ async def finish(build: Build, base: BaseDisk, workshop: Workshop) -> None:
     if not all(path.startswith(GRUB_ONLY) for path in changed):
         await _run(WRITE_INITRAMFS, workshop.guest, build.events)
     await _run(WRITE_GRUB, workshop.guest, build.events)
-
-
-async def _baseline(build: Build) -> BootFiles | None:
-    """Return what was kept, None where no container has had the disk."""
-    data = await sharing.kept(build, BASELINE)
-    return None if data is None else dict(json.loads(data))
 
 
 async def _run(script: str, guest: LinuxGuest, events: Events) -> None:

@@ -18,9 +18,7 @@ from vmwright.customizers.kinds import ReadyStep, fetch_step, runnable
 from vmwright.downloads import Downloader, Origin
 from vmwright.errors import BuildError, DownloadError
 from vmwright.events import Phase
-from vmwright.images import open_images
 from vmwright.runs.fetched import FetchedFile
-from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.checking import check_against
 from vmwright.sources.context import SourceContext
 from vmwright.sources.resolve import resolve
@@ -31,30 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmwright.builds.build import Build
-    from vmwright.events import Events
-    from vmwright.settings import Settings
     from vmwright.sources.base_disk import BaseDisk
-    from vmwright.state.database import Database
-    from vmwright.state.resources import Ledger
     from vmwright.state.tables import InputRow
     from vmwright.template.model import Customizer, Source
-
-
-def source_context(
-    settings: Settings, database: Database, *, events: Events, ledger: Ledger
-) -> SourceContext:
-    """Return what the sources work with, for a build or a command."""
-    images = open_images(settings, database)
-    return SourceContext(
-        settings=settings,
-        catalogue=Catalogue(database, images.artifacts),
-        artifacts=images.artifacts,
-        images=images.managed,
-        versions=images.versions,
-        downloader=Downloader(settings, events),
-        events=events,
-        ledger=ledger,
-    )
 
 
 def describe(source: Source) -> str:
@@ -78,7 +55,9 @@ async def find_source(build: Build) -> BaseDisk:
     :raises DistributeError: an image definition that it should go to is for other images.
     """
     with phase(build.events, Phase.SOURCE, describe(build.template.source)):
-        context = source_context(build.settings, build.database, events=build.events, ledger=build.ledger)
+        context = SourceContext.of(
+            build.settings, build.database, build.images, events=build.events, ledger=build.ledger
+        )
         base = await resolve(build.template.source, context, location=build.template.location)
         check_against(build.template, base.facts)
         check_destinations(build.template, base, build.database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.builds import boot_files
+from vmwright.builds import baseline
 from vmwright.builds.generalize import DEFAULT, read_script, write_script
 from vmwright.builds.hosting import machine_for, vm_for
 from vmwright.builds.stage import Stage
@@ -33,7 +33,7 @@ class Workshop(Stage):
         """Start the machine on a new top layer, unless it runs; the guest finds what it had before."""
         if self._guest is None:
             await self._start(await machine_for(self._build, self._base))
-            await boot_files.note_baseline(self._build, self)
+            await baseline.note(self._build, self, is_fresh=self.layers.newest is None)
 
     async def go_on_in_vm(self, base: BaseDisk) -> None:
         """Hand the disk over from a container to a virtual machine."""

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import ArtifactStore
-from vmwright.builds.inputs import source_context
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import age, size
+from vmwright.images import open_images
 from vmwright.sources import adding, builtin, marketplace, platform_image
 from vmwright.sources.catalogue import Catalogue
+from vmwright.sources.context import SourceContext
 from vmwright.sources.urn import parse
 from vmwright.state.resources import Ledger
 from vmwright.workers.reaper import reap
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from vmwright.sources.catalogue import CatalogueEntry
-    from vmwright.sources.context import SourceContext
     from vmwright.sources.marketplace import Marketplace
 
 
@@ -61,7 +61,8 @@ def _change(work: Callable[[SourceContext], Awaitable[CatalogueEntry]], done: st
 
         async def change() -> CatalogueEntry:
             await reap(database, events, settings=settings)
-            context = source_context(settings, database, events=events, ledger=Ledger(database))
+            images = open_images(settings, database)
+            context = SourceContext.of(settings, database, images, events=events, ledger=Ledger(database))
             return await work(context)
 
         entry = run(change())

@@ -6,10 +6,11 @@ import contextlib
 import shutil
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
-from vmwright.downloads import Origin
+from vmwright.downloads import Downloader, Origin
 from vmwright.sources import debian
+from vmwright.sources.catalogue import Catalogue
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmwright.artifacts import ArtifactStore
-    from vmwright.downloads import Downloader
     from vmwright.events import Events
-    from vmwright.images import ImageLibrary, VersionLibrary
+    from vmwright.images import ImageLibrary, Images, VersionLibrary
     from vmwright.settings import DebianSettings, Settings
-    from vmwright.sources.catalogue import Catalogue
     from vmwright.sources.debian import DebianDisk
+    from vmwright.state.database import Database
     from vmwright.state.resources import Ledger
 
 
@@ -49,6 +49,22 @@ class SourceContext:
     ledger: Ledger
     bootstrap: Bootstrap = debian.bootstrap
     origin: Origin = Origin.LOCAL
+
+    @classmethod
+    def of(
+        cls, settings: Settings, database: Database, images: Images, *, events: Events, ledger: Ledger
+    ) -> Self:
+        """Return the context of a library of images, for a build or a command."""
+        return cls(
+            settings=settings,
+            catalogue=Catalogue(database, images.artifacts),
+            artifacts=images.artifacts,
+            images=images.managed,
+            versions=images.versions,
+            downloader=Downloader(settings, events),
+            events=events,
+            ledger=ledger,
+        )
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
