@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +18,6 @@ from vmwright.builds.pipeline import Results, run_pipeline
 from vmwright.builds.whereabouts import Whereabouts
 from vmwright.errors import (
     BuildCanceledError,
-    BuildError,
     HandedOverError,
     LostBuildError,
     VmwrightError,
@@ -29,13 +27,13 @@ from vmwright.runs.going_on import kept
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from datetime import datetime
     from typing import Any
 
     from vmwright.builds.build import Build
     from vmwright.durable import Engine, Journal
 
 SECONDS_PER_MINUTE = 60
-DEFECT = "this is a defect of vmwright: please report it"
 Kept = TypeVar("Kept")
 
 
@@ -83,7 +81,7 @@ class Attempt:
         """
         build, request = self.build, self.build.request
         begun = time.monotonic()
-        error: VmwrightError | None = BuildError("Internal error occurred.", hint=DEFECT)
+        error: VmwrightError | None = messages.defect()
         try:
             build.events.say(BuildStarted(build=build.id, template=request.name, steps=request.step_count))
             if note := kept(build.database, build.claim, steps=len(build.template.customize)):
@@ -91,10 +89,9 @@ class Attempt:
             await self._to_its_end(self._work(engine))
             error = self._results.verdict.error or messages.distribution_failed(self._results.outputs)
         except VmwrightError as reason:
-            error = build.interrupts.cause_of(reason)
+            error = self._cause_of(reason)
         except OSError as reason:
-            failure = BuildError(f"{reason.strerror or reason}: {reason.filename or 'this host'}")
-            error = build.interrupts.cause_of(failure)
+            error = self._cause_of(messages.host_failure(reason))
         finally:
             ending = endings.Ending(build, self._results.outputs, error, log=self._log.failed_in)
             recorded = await self._to_its_end(self._finish(ending, begun))
@@ -106,6 +103,12 @@ class Attempt:
             outputs=self._results.outputs,
             error=recorded,
         )
+
+    def _cause_of(self, failure: VmwrightError) -> VmwrightError:
+        cause = self.build.interrupts.cause_of(failure)
+        if cause is self.build.interrupts.reason and cause is not failure:
+            self.build.events.warn(failure.message)
+        return cause
 
     async def _work(self, engine: Awaitable[Engine]) -> None:
         """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
@@ -134,7 +137,8 @@ class Attempt:
 
     @contextlib.contextmanager
     def _time_limit(self) -> Iterator[None]:
-        left = (self._deadline - datetime.now(UTC)).total_seconds()
+        with self.build.database.session() as session:
+            left = (self._deadline - self.build.database.now(session)).total_seconds()
         timer = asyncio.get_running_loop().call_later(max(left, 0), self.time_out)
         try:
             yield

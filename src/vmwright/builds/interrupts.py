@@ -32,8 +32,10 @@ class Interrupts:
                 work.cancel()
 
     def cause_of(self, failure: VmwrightError) -> VmwrightError:
-        """Return why some work has failed: nothing is told by what fails of a process that stood still."""
-        if failure is self.reason or not self._was_stopped():
+        """Return why some work failed: what fails of an interrupt, or of having stood still, is not why."""
+        if self.reason is not None:
+            return self.reason
+        if not self._was_stopped():
             return failure
         return HandedOverError(
             f"This process stood still for so long that its programs were ended: {failure.message}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
+from vmwright.errors import BuildCanceledError, BuildError, BuildTimeoutError, DistributeError, StepError
 from vmwright.runs.states import RunState
 
 if TYPE_CHECKING:
@@ -21,6 +21,16 @@ TIMED_OUT = (
     "Failed while waiting for packerizer: Timeout waiting for microservice to complete: "
     "'context deadline exceeded'"
 )
+
+
+def defect() -> BuildError:
+    """Return the error of what should not have happened, in the service's words."""
+    return BuildError("Internal error occurred.", hint="this is a defect of vmwright: please report it")
+
+
+def host_failure(error: OSError) -> BuildError:
+    """Return the error of a build whose host refused something: a full disk, a missing right."""
+    return BuildError(f"{error.strerror or error}: {error.filename or 'this host'}")
 
 
 def step_failed(

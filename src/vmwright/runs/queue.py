@@ -178,15 +178,22 @@ def ask_cancel(database: Database, build_id: str) -> CancelAnswer:
         return CancelAnswer.ASKED_BEFORE if before else CancelAnswer.ASKED
 
 
-def cancels_asked(database: Database, executor_id: str) -> frozenset[str]:
-    """Return the ids of those builds of an executor that are to be cancelled."""
-    asked = select(BuildRow.id).where(
-        BuildRow.executor == executor_id,
-        BuildRow.ended_at.is_(None),
-        BuildRow.cancel_asked_at.is_not(None),
+def held_by(database: Database, executor_id: str) -> tuple[Claim, ...]:
+    """Return the builds that an executor has by the database; those that are to be cancelled say so."""
+    asked = select(BuildRow.id, BuildRow.attempt, BuildRow.cancel_asked_at).where(
+        BuildRow.executor == executor_id, BuildRow.ended_at.is_(None)
     )
     with database.session() as session:
-        return frozenset(session.scalars(asked))
+        return tuple(
+            Claim(
+                build_id=build_id,
+                attempt=attempt,
+                executor_id=executor_id,
+                granted=Capacity(0, 0),
+                canceling=cancel_asked_at is not None,
+            )
+            for build_id, attempt, cancel_asked_at in session.execute(asked)
+        )
 
 
 def waiting(database: Database) -> tuple[str, ...]:

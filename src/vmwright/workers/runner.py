@@ -8,16 +8,18 @@ import importlib
 import time
 from typing import TYPE_CHECKING, Self
 
+from vmwright.builds import messages
 from vmwright.builds.endings import end_unopened
 from vmwright.builds.journal_keys import build_of, journal_keys
 from vmwright.builds.opening import open_attempt
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import Executor, ExecutorKind, living
 from vmwright.runs.listing import unfinished
-from vmwright.runs.queue import cancels_asked
+from vmwright.runs.queue import claim_next, held_by, release
 from vmwright.state.engines import journal_url
 from vmwright.workers.heartbeat import beating
 from vmwright.workers.keeping import Keeper
+from vmwright.workers.reaper import kill_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from vmwright.builds.build import BuildResult
     from vmwright.durable import Engine
     from vmwright.events import Events
+    from vmwright.machines.sizes import Capacity
     from vmwright.runs.executors import Offer
     from vmwright.runs.queue import Claim
     from vmwright.settings import Settings
@@ -49,7 +52,9 @@ class Runner:
         self._keeper = keeper
         self._events = events
         self._attempts: dict[str, Attempt] = {}
-        self._is_lost = False
+        self._held: set[str] = set()
+        self._taking = asyncio.Lock()
+        self._loss: str | None = None
         self._is_handing_over = False
         self.engine = asyncio.create_task(_launch(settings, executor.id))
 
@@ -72,30 +77,60 @@ class Runner:
             stack.push_async_callback(runner._stop_engine)
             runner._renewed(begun + executor.lease.ttl - time.monotonic())
             await stack.enter_async_context(beating(executor, renewed=runner._renewed, lost=runner._lost))
-            watching = asyncio.create_task(runner._watch_for_cancels())
+            watching = asyncio.create_task(runner._watch_builds())
             stack.callback(watching.cancel)
             yield runner
 
     @property
     def is_lost(self) -> bool:
         """Whether the executor has lost its lease: it takes no more builds, another one must be opened."""
-        return self._is_lost
+        return self._loss is not None
 
     def drain(self) -> None:
         """Let others know that this one takes no more builds."""
         with contextlib.suppress(VmwrightError):
             self.executor.drain()
 
+    async def ready(self) -> None:
+        """Wait until builds can be run.
+
+        :raises VmwrightError: the engine cannot be started: another runner has to be opened.
+        """
+        await asyncio.shield(self.engine)
+
+    async def take(self, free: Capacity) -> Claim | None:
+        """Claim the build whose turn it is; it must be run then.
+
+        :raises VmwrightError: as ``queue.claim_next``.
+        """
+        async with self._taking:
+            claim = await asyncio.to_thread(claim_next, self._database, self.executor, free)
+            if claim is not None:
+                self._held.add(claim.build_id)
+            return claim
+
     async def run(self, claim: Claim, events: Events) -> BuildResult:
         """Run a build that the executor has claimed, to its end.
 
         :raises VmwrightError: it cannot be begun here; what is recorded of it says so.
         """
+        self._held.add(claim.build_id)
+        try:
+            if claim.previous_attempt is not None:
+                # of the one before nothing may run any more on this host, also where its keeper died with it
+                await asyncio.to_thread(kill_left, self._database)
+            attempt = await self._open(claim, events)
+            return await self._run(attempt)
+        finally:
+            self._held.discard(claim.build_id)
+
+    async def _open(self, claim: Claim, events: Events) -> Attempt:
         stops = self._keeper.stops
 
         def was_stopped() -> bool:
             return self.executor.kind is ExecutorKind.WORKER and self._keeper.stops > stops
 
+        error: VmwrightError = messages.defect()
         try:
             attempt = await open_attempt(
                 claim,
@@ -106,18 +141,28 @@ class Runner:
                 was_stopped=was_stopped,
                 machines=self.executor.offer.machines,
             )
-        except VmwrightError as error:
-            await end_unopened(self._database, claim, error)
-            raise
-        self._attempts[claim.build_id] = attempt
+        except VmwrightError as reason:
+            error = reason
+        except OSError as reason:
+            error = messages.host_failure(reason)
+        else:
+            return attempt
+        await end_unopened(self._database, claim, error)
+        raise error
+
+    async def _run(self, attempt: Attempt) -> BuildResult:
+        build = attempt.build
+        self._attempts[build.id] = attempt
+        if self._loss is not None:
+            attempt.lose(self._loss)
         if self._is_handing_over:
             attempt.hand_over()
         try:
             result = await attempt.run(asyncio.shield(self.engine))
         finally:
-            del self._attempts[claim.build_id]
+            del self._attempts[build.id]
         if result.error is None:
-            await (await self.engine).forget(journal_keys(claim.build_id, claim.attempt))
+            await (await self.engine).forget(journal_keys(build.id, build.claim.attempt))
         return result
 
     async def sweep_journal(self) -> None:
@@ -144,20 +189,28 @@ class Runner:
             self._keeper.beat(max(0.0, lasts - MARGIN_SECONDS))
 
     def _lost(self, why: str) -> None:
-        self._is_lost = True
+        self._loss = why
         self._events.warn(why)
         for attempt in self._attempts.values():
             attempt.lose(why)
 
-    async def _watch_for_cancels(self) -> None:
+    async def _watch_builds(self) -> None:
+        """See what others ask of this executor's builds, and that it runs each that it has."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            if not self._attempts:
-                continue
             with contextlib.suppress(VmwrightError):  # the heartbeat tells of a database that is gone
-                for build_id in await asyncio.to_thread(cancels_asked, self._database, self.executor.id):
-                    if attempt := self._attempts.get(build_id):
-                        attempt.cancel()
+                async with self._taking:
+                    held = await asyncio.to_thread(held_by, self._database, self.executor.id)
+                    for claim in held:
+                        await self._look_at(claim)
+
+    async def _look_at(self, claim: Claim) -> None:
+        if claim.canceling and (attempt := self._attempts.get(claim.build_id)):
+            attempt.cancel()
+        # an answer of the database has been lost, or a last word could not be written: others go on with it
+        if claim.build_id not in self._held and self.executor.kind is ExecutorKind.WORKER:
+            await asyncio.to_thread(release, self._database, claim)
+            self._events.warn(f"Build {claim.build_id} is nobody's work here, it is left to the queue")
 
     def _end_executor(self) -> None:
         try:

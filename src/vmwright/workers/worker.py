@@ -14,10 +14,9 @@ from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import host_capacity
 from vmwright.runs.capacity import left, offered
 from vmwright.runs.executors import ExecutorKind, Offer
-from vmwright.runs.queue import claim_next
 from vmwright.settings import OnStop
 from vmwright.workers.garbage import collect
-from vmwright.workers.reaper import keep_reaping, kill_left, reap
+from vmwright.workers.reaper import keep_reaping, reap
 from vmwright.workers.runner import Runner
 
 if TYPE_CHECKING:
@@ -49,15 +48,16 @@ class Worker:
         """Take no more builds; asked again, hand over those that run."""
         again = self._stopping.is_set()
         self._stopping.set()
-        if self._runner and self._running:
-            self._runner.drain()
-            if again or self._settings.worker.on_stop is OnStop.HAND_OVER:
-                self._events.note(f"Handing over {len(self._running)} builds")
-                self._runner.hand_over()
-            else:
-                self._events.note(
-                    f"Finishing {len(self._running)} of its builds; told to end again, it hands them over"
-                )
+        if self._runner is None:
+            return
+        self._runner.drain()
+        running = len(self._running)
+        if again or self._settings.worker.on_stop is OnStop.HAND_OVER:
+            if running:
+                self._events.note(f"Handing over {running} builds")
+            self._runner.hand_over()
+        elif running:
+            self._events.note(f"Finishing {running} of its builds; told to end again, it hands them over")
 
     async def work(self, *, once: bool = False) -> None:
         """Work until told to end.
@@ -89,6 +89,7 @@ class Worker:
         async with Runner.opened(
             self._settings, self._database, self._events, kind=ExecutorKind.WORKER, offer=offer
         ) as runner:
+            await runner.ready()
             self._runner = runner
             self._events.note(f"Worker {runner.executor.id} takes builds: {describe(offer)}")
             while not self._stopping.is_set() and not runner.is_lost:
@@ -106,7 +107,7 @@ class Worker:
         """Take the next build and start running it."""
         free = left(runner.executor.offer.total, (claim.granted for claim in self._running.values()))
         try:
-            claim = await asyncio.to_thread(claim_next, self._database, runner.executor, free)
+            claim = await runner.take(free)
         except LostBuildError:
             return None
         except VmwrightError as error:
@@ -121,9 +122,6 @@ class Worker:
     async def _run(self, runner: Runner, claim: Claim) -> None:
         self._events.note(f"Build {claim.build_id} begins here, attempt {claim.attempt}")
         try:
-            if claim.previous_attempt is not None:
-                # of the one before nothing may run any more on this host, also where its keeper died with it
-                await asyncio.to_thread(kill_left, self._database)
             result = await runner.run(claim, Events())
         except VmwrightError as error:
             self._events.warn(f"Build {claim.build_id} could not be begun: {error.message}")
@@ -136,8 +134,8 @@ class Worker:
                 await collect(self._database, self._settings, self._events)
                 if self._runner:
                     await self._runner.sweep_journal()
-            except VmwrightError as error:
-                self._events.warn(f"What nobody needs any more could not be removed: {error.message}")
+            except (VmwrightError, OSError) as error:
+                self._events.warn(f"What nobody needs any more could not be removed: {error}")
             await asyncio.sleep(COLLECT_SECONDS)
 
     async def _wait(self) -> None:

@@ -27,10 +27,10 @@ from vmwright.runs.queue import (
     CancelAnswer,
     Claim,
     ask_cancel,
-    cancels_asked,
     claim,
     claim_next,
     guarded,
+    held_by,
     release,
     waiting,
 )
@@ -290,19 +290,27 @@ def test_a_waiting_build_is_cancelled_at_once(database: Database) -> None:
     assert ask_cancel(database, "no-such") is CancelAnswer.ENDED
 
 
+def cancels(database: Database, executor: Executor) -> set[str]:
+    return {claim.build_id for claim in held_by(database, executor.id) if claim.canceling}
+
+
 def test_a_running_build_is_canceling_until_its_executor_ends_it(database: Database) -> None:
     one = worker(database)
     build, _ = submit(database, "web"), submit(database, "db")
-    held, _ = take(database, one), take(database, one)
-    assert cancels_asked(database, one.id) == frozenset()
+    held, other = take(database, one), take(database, one)
+    assert cancels(database, one) == set()
     assert ask_cancel(database, build) is CancelAnswer.ASKED
     assert ask_cancel(database, build) is CancelAnswer.ASKED_BEFORE
     row = row_of(database, build)
     assert (row.run_state, row.run_sub_state) == (RunState.CANCELING, None)
     assert row.message == "Canceling image build"
-    assert cancels_asked(database, one.id) == {build}
+    assert cancels(database, one) == {build}
+    assert {claim.build_id: claim.attempt for claim in held_by(database, one.id)} == {
+        held.build_id: 1,
+        other.build_id: 1,
+    }
     end(database, held)
-    assert cancels_asked(database, one.id) == frozenset()
+    assert cancels(database, one) == set()
 
 
 def test_a_cancel_that_its_executor_did_not_live_to_see_is_seen_to_at_once(database: Database) -> None:
@@ -342,7 +350,7 @@ def test_a_poll_reads_nothing_of_builds_but_their_indexes(tmp_path: Path) -> Non
         lambda _connection, _cursor, statement, parameters, *_: statements.append((statement, parameters)),
     )
     assert claim_next(database, one, Capacity(1, 1)) is None
-    assert cancels_asked(database, one.id) == frozenset()
+    assert held_by(database, one.id) == ()
     with database._engine.connect() as connection:
         plans = [
             str(row[3])

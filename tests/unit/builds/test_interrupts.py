@@ -62,10 +62,11 @@ async def test_what_fails_in_a_process_that_stood_still_tells_nothing() -> None:
     assert "qemu-img failed with exit code -9" in cause.message
 
 
-async def test_an_interrupt_is_a_cause_of_its_own() -> None:
+async def test_what_fails_while_an_interrupt_is_seen_to_is_not_why_the_build_ends() -> None:
     interrupts = Interrupts(lambda: True)
     interrupts.interrupt(reason := BuildCanceledError("cancelled"))
     assert interrupts.cause_of(reason) is reason
+    assert interrupts.cause_of(ProcessError("umount failed meanwhile")) is reason
 
 
 async def test_nothing_begins_after_an_interrupt() -> None:
