@@ -16,10 +16,10 @@ from vmwright.images import open_images
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import host_capacity
 from vmwright.runs.executors import Executor, ExecutorKind, Offer
-from vmwright.runs.queue import Claim, claim
+from vmwright.runs.queue import claim
 from vmwright.runs.records import BuildRecords
 from vmwright.runs.request import BuildRequest
-from vmwright.runs.submission import submit
+from vmwright.runs.submission import begin
 from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.engines import journal_url
@@ -37,19 +37,12 @@ async def runner(
         yield opened
 
 
-def claimed(request: BuildRequest, database: Database, by: Runner) -> Claim:
-    """Submit a build and take it."""
-    taken = claim(database, submit(request, database, queued=False), by.executor)
-    assert taken is not None
-    return taken
-
-
 async def run_build(
     request: BuildRequest, *, settings: Settings, database: Database, events: Events
 ) -> BuildResult:
     """Build as ``vmwright build`` does, but for the end of the process."""
     async with runner(settings, database) as opened:
-        return await opened.run(claimed(request, database, opened), events)
+        return await opened.run(begin(request, database, opened.executor), events)
 
 
 @contextlib.asynccontextmanager
@@ -90,8 +83,7 @@ def open_build(request: BuildRequest, *, settings: Settings, database: Database,
     """Return a build that an executor of this process has taken, for tests of its parts."""
     offer = Offer.of_this_host(frozenset(MachineKind), host_capacity(), kvm=False)
     executor = Executor.register(database, ExecutorKind.BUILD, offer)
-    taken = claim(database, submit(request, database, queued=False), executor)
-    assert taken is not None
+    taken = begin(request, database, executor)
     root = settings.home / "builds" / taken.build_id
     folder = root / str(taken.attempt)
     folder.mkdir(parents=True)

@@ -10,13 +10,12 @@ from vmwright.builds.preflight import check_request
 from vmwright.cli.attempts import own_runner, report
 from vmwright.cli.running import opened, run, shown_events
 from vmwright.cli.templates import print_problem, read_file, template_name, values_of
-from vmwright.errors import LostBuildError, TemplateError, UnsupportedError
+from vmwright.errors import TemplateError, UnsupportedError
 from vmwright.events import BuildQueued, Outcome, ProblemFound
 from vmwright.runs.executors import ExecutorKind, living
 from vmwright.runs.listing import end_interrupted
-from vmwright.runs.queue import claim
 from vmwright.runs.request import BuildRequest
-from vmwright.runs.submission import submit
+from vmwright.runs.submission import begin, submit
 from vmwright.settings import MachineChoice
 from vmwright.template.formats import is_name
 from vmwright.workers.reaper import reap
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vmwright.runs.queue import Claim
     from vmwright.settings import Settings
     from vmwright.state.database import Database
     from vmwright.template import Problem, Readings, Template
-    from vmwright.workers.runner import Runner
 
 
 def build(
@@ -97,7 +94,7 @@ async def _build_all(
                     events.warn(f"{request.name} is not built: it needs {', '.join(missing)}, which failed.")
                     continue
                 await reap(database, events, settings=settings)
-                result = await runner.run(_begun(request, database, runner), events)
+                result = await runner.run(begin(request, database, runner.executor), events)
             report(result, events, database, as_json=as_json)
             codes.append(result.error.exit_code if result.error else 0)
             if result.error is not None:
@@ -107,14 +104,6 @@ async def _build_all(
     if len(requests) > 1 and not as_json:
         print(f"{codes.count(0)} of {len(requests)} image templates built")
     return max(codes)
-
-
-def _begun(request: BuildRequest, database: Database, runner: Runner) -> Claim:
-    build_id = submit(request, database, queued=False, alone=True)
-    claimed = claim(database, build_id, runner.executor)
-    if claimed is None:
-        raise LostBuildError(f"Build {build_id} was taken by another process")
-    return claimed
 
 
 def _queue(
@@ -128,7 +117,7 @@ def _queue(
         )
     with shown_events(as_json_lines=as_json) as events:
         for request in requests:
-            build_id = submit(request, database, queued=True, priority=priority)
+            build_id = submit(request, database, priority=priority)
             events.say(BuildQueued(build=build_id, template=request.name, priority=priority))
         if requests[0].out is not None:
             events.note(f"The files go to {requests[0].out} on the host of the worker that builds them")

@@ -47,10 +47,12 @@ def resume_run(
         if file is not None:
             template, secrets = _template(file, found, values=values, parameters=parameters)
 
-        def take(record: RunRecord, executor: Executor) -> Claim:
-            return resume(database, record, executor, from_step=from_step, template=template, secrets=secrets)
+        def take(executor: Executor) -> Claim:
+            return resume(
+                database, found.id, executor, from_step=from_step, template=template, secrets=secrets
+            )
 
-        _go_on(found, take, settings, database, as_json=as_json)
+        _go_on(take, settings, database, as_json=as_json)
 
 
 def distribute_run(name: str, *, as_json: bool) -> None:
@@ -59,37 +61,23 @@ def distribute_run(name: str, *, as_json: bool) -> None:
         end_interrupted(database)
         found = find_run(database, name)
         _go_on(
-            found,
-            lambda record, executor: redistribute(database, record, executor),
-            settings,
-            database,
-            as_json=as_json,
+            lambda executor: redistribute(database, found.id, executor), settings, database, as_json=as_json
         )
 
 
 def _go_on(
-    found: RunRecord,
-    take: Callable[[RunRecord, Executor], Claim],
-    settings: Settings,
-    database: Database,
-    *,
-    as_json: bool,
+    take: Callable[[Executor], Claim], settings: Settings, database: Database, *, as_json: bool
 ) -> None:
-    result = run(_run(found, take, settings, database, as_json=as_json))
+    result = run(_run(take, settings, database, as_json=as_json))
     if result.error is not None:
         sys.exit(result.error.exit_code)
 
 
 async def _run(
-    found: RunRecord,
-    take: Callable[[RunRecord, Executor], Claim],
-    settings: Settings,
-    database: Database,
-    *,
-    as_json: bool,
+    take: Callable[[Executor], Claim], settings: Settings, database: Database, *, as_json: bool
 ) -> BuildResult:
     async with own_runner(settings, database) as runner:
-        claimed = take(found, runner.executor)
+        claimed = take(runner.executor)
         with shown_events(as_json_lines=as_json) as events:
             await reap(database, events, settings=settings)
             result = await runner.run(claimed, events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
@@ -11,9 +11,10 @@ from sqlalchemy import or_, select
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import living
 from vmwright.runs.going_on import SHORT, hint_to_go_on
-from vmwright.runs.queue import waiting
+from vmwright.runs.queue import QUEUE, waiting
 from vmwright.runs.records import all_outputs, outputs_of
 from vmwright.runs.states import RunState
+from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, ExecutorRow, LayerRow
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 # Go's zero time, which the service shows while a run has not ended (reference §6.2).
 NO_TIME = "0001-01-01T00:00:00Z"
 SHOWN = 5
-# By then, whoever has submitted a build outside the queue has begun it.
-SUBMITTED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +133,13 @@ def unfinished(database: Database) -> frozenset[str]:
 def end_interrupted(database: Database) -> None:
     """Record builds that somebody began outside the queue, and whose process is gone, as failed."""
     living(database)  # takes the builds of those that are not from them
-    begun = or_(BuildRow.attempt > 0, BuildRow.started_at < datetime.now(UTC) - SUBMITTED)
-    asked = select(BuildRow).where(
-        BuildRow.ended_at.is_(None), BuildRow.executor.is_(None), BuildRow.queued.is_(False), begun
-    )
+    interrupted = (BuildRow.ended_at.is_(None), BuildRow.executor.is_(None), BuildRow.queued.is_(False))
     with database.session() as session:
-        for row in session.scalars(asked.with_for_update()):
+        if session.scalar(select(BuildRow.id).where(*interrupted).limit(1)) is None:
+            return
+    with database.session() as session:
+        lock(session, QUEUE)
+        for row in session.scalars(select(BuildRow).where(*interrupted)):
             canceled = row.cancel_asked_at is not None
             row.run_state, row.run_sub_state = RunState.CANCELED if canceled else RunState.FAILED, None
             way_on = hint_to_go_on(session, row)

@@ -11,23 +11,27 @@ Taking a build raises its ``attempt``: what anybody with a lower one writes abou
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
-from vmwright.errors import LostBuildError
+from vmwright.errors import LostBuildError, VmwrightError
 from vmwright.machines.sizes import Capacity
 from vmwright.runs import turns
 from vmwright.runs.capacity import granted
 from vmwright.runs.executors import living
+from vmwright.runs.going_on import hint_while_it_runs
 from vmwright.runs.states import RunState, RunSubState
 from vmwright.runs.turns import NOTHING, Waiting, next_turn
 from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, ExecutorRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
     from vmwright.runs.executors import Executor
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 
 CANCELING = "Canceling image build"
 CANCELED_WAITING = "The build was cancelled while it waited in the queue"
-# What is locked while a build is taken: only one process at a time does.
+# What is locked while a build is taken, or is ended because nobody has it: only one process at a time does.
 QUEUE = "queue"
 
 
@@ -75,29 +79,51 @@ class CancelAnswer(StrEnum):
     ENDED = "ended"
 
 
-def claim(database: Database, build_id: str, executor: Executor, *, reopen: bool = False) -> Claim | None:
+def claim(database: Database, build_id: str, executor: Executor) -> Claim | None:
     """Take a certain build, whatever its turn; None where somebody living has it, or it has ended.
 
-    :param reopen: take it also where it has ended; it then runs again.
+    :raises LostBuildError: this executor itself has been declared dead.
+    :raises VmwrightError: another build of its template runs.
+    """
+    with taking(database, executor) as session:
+        row = session.get(BuildRow, build_id, with_for_update=True)
+        if row is None or row.ended_at or row.executor:
+            return None
+        return take(session, database, row, executor)
+
+
+@contextlib.contextmanager
+def taking(database: Database, executor: Executor) -> Iterator[Session]:
+    """Open a transaction in which nobody else takes a build, and no build is the dead's.
+
     :raises LostBuildError: this executor itself has been declared dead.
     """
     living(database)
     with database.session() as session:
         _enter(session, executor)
-        row = session.get(BuildRow, build_id, with_for_update=True)
-        if row is None or (row.ended_at and not reopen) or (row.executor and not row.ended_at):
-            return None
-        if row.ended_at:
-            row.executor = row.ended_at = row.cancel_asked_at = None
-            row.message = ""
-            session.flush()
-        seen = Waiting(
-            id=row.id,
-            attempt=row.attempt,
-            ask=Capacity(row.cpus, row.memory_mib),
-            canceling=row.cancel_asked_at is not None,
-        )
-        return _take(session, database, executor, seen)
+        yield session
+
+
+def take(session: Session, database: Database, row: BuildRow, executor: Executor) -> Claim:
+    """Take a certain build in a transaction of ``taking``; one that has ended runs again.
+
+    :raises VmwrightError: somebody has it, or another build of its template runs.
+    """
+    if row.ended_at:
+        row.executor = row.ended_at = row.cancel_asked_at = None
+        row.message = ""
+        session.flush()
+    seen = Waiting(
+        id=row.id,
+        attempt=row.attempt,
+        ask=Capacity(row.cpus, row.memory_mib),
+        canceling=row.cancel_asked_at is not None,
+    )
+    if not seen.canceling:
+        _check_alone(session, row)
+    if (taken := _take(session, database, executor, seen)) is None:
+        raise VmwrightError(f"Build {row.id} is running", hint=hint_while_it_runs(row.id))
+    return taken
 
 
 def claim_next(database: Database, executor: Executor, free: Capacity) -> Claim | None:
@@ -210,6 +236,19 @@ def _enter(session: Session, executor: Executor) -> None:
         raise LostBuildError(
             "This process was not heard of for too long: it has been declared dead",
             hint="start it again; builds that it had can be resumed",
+        )
+
+
+def _check_alone(session: Session, row: BuildRow) -> None:
+    """Make sure that nobody has another build of the same template."""
+    others = (BuildRow.key == row.key, BuildRow.id != row.id)
+    running = (BuildRow.executor.is_not(None), BuildRow.ended_at.is_(None))
+    other = session.scalar(select(BuildRow.id).where(*others, *running).limit(1))
+    if other is not None:
+        raise VmwrightError(
+            f"The template {row.name} is being built already: build {other}",
+            hint=f"{hint_while_it_runs(other)}; `vmwright build --detach` lets a build wait for its turn, "
+            "`--name` tells templates apart that only their files call the same",
         )
 
 

@@ -109,10 +109,10 @@ class Bench:
         return await run_build(request, settings=self.settings, database=self.database, events=self.events)
 
     async def resume(self, build_id: str, **how: Any) -> BuildResult:
-        return await self._go_on(lambda by: resume(self.database, self.run(build_id), by, **how))
+        return await self._go_on(lambda by: resume(self.database, build_id, by, **how))
 
     async def redistribute(self, build_id: str) -> BuildResult:
-        return await self._go_on(lambda by: redistribute(self.database, self.run(build_id), by))
+        return await self._go_on(lambda by: redistribute(self.database, build_id, by))
 
     async def take_over(self, build_id: str) -> BuildResult:
         return await self._go_on(lambda by: claim(self.database, build_id, by))

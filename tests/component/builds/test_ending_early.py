@@ -58,7 +58,7 @@ async def ended_by(
 
 
 def queued(bench: Bench) -> str:
-    return submit(request(bench), bench.database, queued=True)
+    return submit(request(bench), bench.database)
 
 
 def steps_done(recorder: Recorder) -> list[int]:

@@ -21,6 +21,7 @@ from vmwright.runs.queue import claim
 from vmwright.runs.records import BuildRecords
 from vmwright.runs.request import BuildRequest
 from vmwright.runs.states import RunState
+from vmwright.runs.submission import submit as submit_request
 from vmwright.runs.waking import wake
 from vmwright.settings import Settings
 from vmwright.state.database import Database
@@ -145,6 +146,18 @@ def test_a_template_is_built_once_at_a_time(
     assert f"The template template is being built already: build {build.id}" in done.err
     assert "hint: " in done.err
     assert len(vmwright.json("runs")) == 1
+
+
+def test_a_build_that_waits_is_not_resumed_beside_another_of_its_template(
+    vmwright: Vmwright, settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    waits = submit_request(request(tmp_path), database)
+    build = open_build(request(tmp_path, "Web"), settings=settings, database=database, events=Events())
+    done = vmwright("resume", waits)
+    assert done.code == 1
+    assert f"The template web is being built already: build {build.id}" in done.err
+    places = {run["id"]: run["place"] for run in vmwright.json("runs")}
+    assert places == {waits: 1, build.id: None}
 
 
 def test_a_build_left_to_workers(vmwright: Vmwright, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from tests.queueing import (
     submit,
     worker,
 )
-from vmwright.errors import LostBuildError
+from vmwright.errors import LostBuildError, VmwrightError
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import Capacity
-from vmwright.runs.executors import Executor
+from vmwright.runs.executors import Executor, living
 from vmwright.runs.queue import (
     CancelAnswer,
     Claim,
@@ -32,12 +32,15 @@ from vmwright.runs.queue import (
     guarded,
     held_by,
     release,
+    taking,
     waiting,
 )
+from vmwright.runs.queue import take as take_certain
 from vmwright.runs.states import RunState, RunSubState
 from vmwright.runs.turns import MOST_OVERTAKEN
 from vmwright.settings import Settings
 from vmwright.state.database import Database, open_database
+from vmwright.state.tables import BuildRow
 
 NOTHING = Capacity(0, 0)
 BIG = Capacity(6, 4096)
@@ -56,6 +59,11 @@ def take_all(database: Database, executor: Executor) -> list[str]:
         ids.append(taken.build_id)
         end(database, taken)
     return ids
+
+
+def reopen(database: Database, build: str, executor: Executor) -> Claim:
+    with taking(database, executor) as session:
+        return take_certain(session, database, session.get_one(BuildRow, build), executor)
 
 
 def test_what_is_taken_is_building_and_nobody_elses(database: Database) -> None:
@@ -99,9 +107,13 @@ def test_one_build_of_a_template_runs_at_a_time_whatever_the_case_of_its_name(da
     assert held.build_id == first
     assert claim_next(database, two, ALL) is None
     outside = submit(database, "WEB", queued=False)
+    with pytest.raises(VmwrightError, match=f"is being built already: build {first}"):
+        claim(database, outside, cli)
+    end(database, held)
     own = claim(database, outside, cli)
     assert own is not None
-    end(database, held)
+    with pytest.raises(VmwrightError, match=f"is being built already: build {outside}"):
+        claim(database, second, one)
     assert claim_next(database, two, ALL) is None
     end(database, own)
     assert take(database, two).build_id == second
@@ -253,8 +265,7 @@ def test_a_build_that_has_ended_is_taken_only_to_run_again(database: Database) -
     assert ask_cancel(database, build) is CancelAnswer.ASKED
     end(database, held)
     assert claim(database, build, two) is None
-    again = claim(database, build, two, reopen=True)
-    assert again is not None
+    again = reopen(database, build, two)
     assert (again.attempt, again.canceling) == (2, False)
     row = row_of(database, build)
     assert (row.ended_at, row.cancel_asked_at, row.run_state, row.message) == (
@@ -263,7 +274,8 @@ def test_a_build_that_has_ended_is_taken_only_to_run_again(database: Database) -
         RunState.RUNNING,
         "",
     )
-    assert claim(database, build, three, reopen=True) is None
+    with pytest.raises(VmwrightError, match="is running"):
+        reopen(database, build, three)
 
 
 def test_a_build_that_is_handed_over_goes_on_elsewhere(database: Database) -> None:
@@ -323,6 +335,21 @@ def test_a_cancel_that_its_executor_did_not_live_to_see_is_seen_to_at_once(datab
     taken = take(database, full, NOTHING)
     assert (taken.build_id, taken.canceling, taken.granted) == (build, True, NOTHING)
     assert row_of(database, build).run_state == RunState.CANCELING
+
+
+def test_a_build_is_cleaned_up_while_another_of_its_template_runs(database: Database) -> None:
+    one, two, cli = worker(database), worker(database), command(database)
+    build, _ = submit(database, "web"), submit(database, "web")
+    take(database, one)
+    let_lease_end(database, one.id)
+    living(database)
+    with database.session() as session:
+        session.get_one(BuildRow, build).queued = False
+    take(database, two)
+    assert ask_cancel(database, build) is CancelAnswer.UNOWNED
+    taken = claim(database, build, cli)
+    assert taken is not None
+    assert taken.canceling
 
 
 def test_who_cancels_what_nobody_has_any_more_takes_it(database: Database) -> None:

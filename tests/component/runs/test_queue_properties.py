@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select
 
 from tests.queueing import change_executor, end, let_lease_end, submit, worker
-from vmwright.errors import LostBuildError
+from vmwright.errors import LostBuildError, VmwrightError
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.sizes import Capacity
 from vmwright.runs.capacity import left
@@ -93,12 +93,7 @@ class Queue(RuleBasedStateMachine):
             return
         assert not declared_dead
         self.began(one, taken)
-        key = self.row(taken.build_id).key
-        with self.database.session() as session:
-            running = select(BuildRow.id).where(
-                BuildRow.key == key, BuildRow.executor.is_not(None), BuildRow.ended_at.is_(None)
-            )
-            assert session.scalars(running).all() == [taken.build_id]
+        assert self.running(taken.build_id) == [taken.build_id]
         if not taken.canceling:
             assert taken.granted.cpus <= free.cpus
             assert taken.granted.memory_mib <= free.memory_mib
@@ -112,8 +107,12 @@ class Queue(RuleBasedStateMachine):
         except LostBuildError:
             assert self.is_gone(one)
             return
+        except VmwrightError:
+            assert self.running(build)
+            return
         if taken is not None:
             self.began(one, taken)
+            assert taken.canceling or self.running(build) == [build]
 
     @rule(one=executors)
     def beats(self, one: Executing) -> None:
@@ -204,6 +203,12 @@ class Queue(RuleBasedStateMachine):
     def row(self, build: str) -> BuildRow:
         with self.database.session() as session:
             return session.get_one(BuildRow, build)
+
+    def running(self, build: str) -> list[str]:
+        """Return the builds of the template of a build that executors have."""
+        same = (BuildRow.key == self.row(build).key, BuildRow.ended_at.is_(None))
+        with self.database.session() as session:
+            return list(session.scalars(select(BuildRow.id).where(*same, BuildRow.executor.is_not(None))))
 
     def is_gone(self, one: Executing) -> bool:
         with self.database.session() as session:

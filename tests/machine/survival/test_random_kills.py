@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from tests.farm import Farm, counting_template, wait_until
 from tests.killing import Killer
+from tests.queueing import row_of
 from vmwright.runs.reopening import requested
 from vmwright.runs.submission import submit
 from vmwright.state.tables import BuildRow, RunOutputRow
@@ -39,10 +40,10 @@ def test_builds_survive_random_kills(
 ) -> None:
     file = counting_template(tmp_path, "killed", holds=False, seconds=STEP_SECONDS)
     builds = [two_hosts.submit(file)]
-    request = requested(two_hosts.database, builds[0])
+    request = requested(row_of(two_hosts.database, builds[0]))
     for number in range(1, BUILDS):
         another = dataclasses.replace(request, name=f"killed{number}")
-        builds.append(submit(another, two_hosts.database, queued=True))
+        builds.append(submit(another, two_hosts.database))
     for host in two_hosts.hosts:
         host.start_worker()
     killer = Killer(two_hosts, random.Random(SEED))  # noqa: S311 - a game
