@@ -20,6 +20,7 @@ from vmwright.downloads.retries import TransientError
 from vmwright.downloads.transport import CheckedTransport
 from vmwright.errors import DownloadError
 from vmwright.events import Progress
+from vmwright.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ class Downloader:
             the file is not what its checksum says, or it cannot be written.
         """
         location = urls.locate(url, mirrors=self._mirrors, origin=origin)
-        for secret in urls.secrets(location.url):
+        for secret in secrets_in(str(location.url)):
             self._events.keep_secret(secret)
         order = Order(
             location=location,

@@ -11,7 +11,7 @@ import httpx2
 
 from vmwright.downloads import storage, urls
 from vmwright.errors import DownloadError
-from vmwright.secret_values import read_secret
+from vmwright.secret_values import read_secret, secrets_in
 from vmwright.settings import ANY_IDENTITY
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Identities:
             token = await self._token(grant)
             return Request(url, {"Authorization": f"Bearer {token}", **BEARER_HEADERS})
         signed = _with_query(url, await self._signature(grant, url))
-        for secret in urls.secrets(signed):
+        for secret in secrets_in(str(signed)):
             self._events.keep_secret(secret)
         return Request(signed)
 

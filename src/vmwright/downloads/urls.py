@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import httpx2
 
 from vmwright.errors import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 NETWORK_SCHEMES = ("https", "http")
-SECRET_LENGTH = 8
 
 
 class Origin(StrEnum):
@@ -87,19 +86,6 @@ def shown(url: httpx2.URL) -> str:
     """Return a URL without what may be secret: user, password, query (SAS) and fragment."""
     public = url.copy_with(userinfo=b"", query=None, fragment=None)
     return f"{public}?..." if url.query else str(public)
-
-
-def secrets(url: httpx2.URL) -> Iterator[str]:
-    """Yield the parts of a URL that no log may have: its password, and long values of its query."""
-    if url.password:
-        yield url.password
-    query = url.query.decode("ascii")
-    for pair, (name, value) in zip(query.split("&"), parse_qsl(query, keep_blank_values=True), strict=False):
-        if len(value) >= SECRET_LENGTH and any(
-            word in name.lower() for word in ("sig", "token", "key", "secret")
-        ):
-            yield value
-            yield pair.partition("=")[2]
 
 
 def _mirrored(asked: httpx2.URL, mirrors: Mapping[str, str]) -> Location | None:

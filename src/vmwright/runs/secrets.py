@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus, urlsplit
 
 from vmwright.events import REDACTED
+from vmwright.secret_values import secrets_in
 from vmwright.template.model import File, IsoSource, PowerShell, Shell, Vhd
 
 if TYPE_CHECKING:
@@ -14,15 +14,10 @@ if TYPE_CHECKING:
 
     from vmwright.template.model import Template
 
-# Names of query parameters that grant access; ``sig`` is that of Azure's shared access signatures.
-SECRET_PARAMETERS = frozenset(
-    {"sig", "signature", "token", "access_token", "code", "key", "api_key", "password", "secret"}
-)
-
 
 def secrets_of(template: Template) -> tuple[str, ...]:
     """Return every secret in the addresses of a template, decoded and as it is written."""
-    return tuple(dict.fromkeys(secret for uri in _uris(template) for secret in _secrets_in(uri)))
+    return tuple(dict.fromkeys(secret for uri in _uris(template) for secret in secrets_in(uri)))
 
 
 def shown(template: Template, secrets: Sequence[str] = ()) -> dict[str, Any]:
@@ -64,13 +59,3 @@ def _uris(template: Template) -> Iterator[str]:
             yield step.script_uri
         elif isinstance(step, File):
             yield step.source_uri
-
-
-def _secrets_in(uri: str) -> Iterator[str]:
-    parts = urlsplit(uri)
-    if parts.password:
-        yield parts.password
-    for pair in parts.query.split("&"):
-        name, _, value = pair.partition("=")
-        if unquote_plus(name).lower() in SECRET_PARAMETERS and value:
-            yield from (unquote_plus(value), value)

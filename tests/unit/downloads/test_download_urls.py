@@ -67,7 +67,6 @@ def test_other_schemes_are_refused(url: str) -> None:
 def test_what_is_shown_has_no_secrets() -> None:
     url = httpx2.URL("https://me:passw0rd@h/a?sv=1&sig=aGVsbG8gd29ybGQ%3D&x=short#frag")
     assert urls.shown(url) == "https://h/a?..."
-    assert set(urls.secrets(url)) == {"passw0rd", "aGVsbG8gd29ybGQ=", "aGVsbG8gd29ybGQ%3D"}
 
 
 @pytest.mark.parametrize(
