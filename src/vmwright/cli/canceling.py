@@ -60,9 +60,9 @@ async def _ended(build_id: str, settings: Settings, database: Database) -> None:
             # another host may run it: there is no event
             while (found := get_run(database, build_id)).ended_at is None:
                 if found.host is None:
-                    from vmwright.cli.clearing import clear_up
+                    from vmwright.cli.clearing import end_unowned
 
-                    if await clear_up(build_id, settings, database):
+                    if await end_unowned(build_id, settings, database):
                         return
                 await asyncio.sleep(POLL_SECONDS)
                 living(database)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vmwright.state.database import Database
 
 
-async def clear_up(build_id: str, settings: Settings, database: Database) -> bool:
+async def end_unowned(build_id: str, settings: Settings, database: Database) -> bool:
     """End a build that nobody runs: what it has on this host goes, the rest when its host is there again.
 
     :returns: whether it has ended here.

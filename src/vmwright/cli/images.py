@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
-from vmwright.cli.words import size
+from vmwright.cli.words import minute, size
 from vmwright.errors import VmwrightError
 from vmwright.images import ManagedImageRecord, open_images
 from vmwright.images.images import is_in_gallery
@@ -61,6 +61,6 @@ def _row(image: Image) -> tuple[str, ...]:
             kind, name, identity = "SharedImage", image.id.short, str(image.id)
             regions = ",".join(image.regions)
     facts = image.facts
-    created = f"{image.created_at.astimezone():%Y-%m-%d %H:%M}"
+    created = minute(image.created_at)
     disk = size(facts.size_bytes)
     return (kind, name, facts.os_name, facts.generation, disk, regions, created, identity)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmwright.cli.logs import print_logs
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
-from vmwright.cli.words import duration
+from vmwright.cli.words import duration, minute
 from vmwright.runs import listing
 from vmwright.runs.going_on import SHORT
 from vmwright.runs.states import RunState
@@ -18,8 +18,6 @@ from vmwright.runs.templates import templates as kept_templates
 if TYPE_CHECKING:
     from vmwright.runs.listing import RunRecord
     from vmwright.runs.templates import TemplateRecord
-
-MINUTE = "%Y-%m-%d %H:%M"
 
 
 def runs(*, as_json: bool) -> None:
@@ -68,7 +66,7 @@ def _run_row(run: RunRecord) -> tuple[str, ...]:
         run.name,
         state,
         str(run.attempt or "-"),
-        f"{run.started_at.astimezone():{MINUTE}}",
+        minute(run.started_at),
         took,
         run.machine or "-",
     )
@@ -78,7 +76,7 @@ def _template_row(template: TemplateRecord) -> tuple[str, ...]:
     return (
         template.name,
         template.api_version,
-        f"{template.updated_at.astimezone():{MINUTE}}",
+        minute(template.updated_at),
         template.last_run[:SHORT] if template.last_run else "-",
         template.last_state or "-",
     )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vmwright.cli.screen import say
+from vmwright.cli.words import counted
 from vmwright.errors import TemplateError
 from vmwright.template import ParameterFile, Problem, Readings, Severity, read_all
 
@@ -84,5 +85,5 @@ def print_problem(file: Path, problem: Problem, *, err: bool = False) -> None:
 def summary(problems: Sequence[Problem]) -> str:
     """Return ``2 errors, 1 warning``, or ``no problems``."""
     counts = [(sum(one.severity is kind for one in problems), kind.value) for kind in Severity]
-    said = [f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count]
+    said = [counted(count, word) for count, word in counts if count]
     return ", ".join(said) or "no problems"

@@ -1,4 +1,4 @@
-"""How the command line writes quantities: durations, sizes, ages."""
+"""How the command line writes quantities: durations, times, sizes, ages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmwright.events import Outcome
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
 KIB = 1024
 MINUTES_OF_TWO_HOURS = 120
@@ -44,6 +44,11 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= KIB
     return f"{value:.1f} TiB"
+
+
+def minute(at: datetime) -> str:
+    """Return a time to the minute, as this host's clock shows it: ``2025-10-01 14:05``."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def age(time: timedelta) -> str:

@@ -121,7 +121,7 @@ def take(session: Session, database: Database, row: BuildRow, executor: Executor
     )
     if not seen.canceling:
         _check_alone(session, row)
-    if (taken := _take(session, database, executor, seen)) is None:
+    if (taken := _give(session, database, executor, seen)) is None:
         raise VmwrightError(f"Build {row.id} is running", hint=hint_while_it_runs(row.id))
     return taken
 
@@ -143,7 +143,7 @@ def claim_next(database: Database, executor: Executor, free: Capacity) -> Claim 
         turn = next_turn(session, executor, free, workers)
         if turn.holds:
             _change(session, turn.holds, held_by=executor.id)
-        taken = _take(session, database, executor, turn.takes) if turn.takes else None
+        taken = _give(session, database, executor, turn.takes) if turn.takes else None
         if taken and turn.overtakes:
             _change(session, turn.overtakes, overtaken=BuildRow.overtaken + 1)
         return taken
@@ -252,7 +252,7 @@ def _check_alone(session: Session, row: BuildRow) -> None:
         )
 
 
-def _take(session: Session, database: Database, executor: Executor, seen: Waiting) -> Claim | None:
+def _give(session: Session, database: Database, executor: Executor, seen: Waiting) -> Claim | None:
     """Give a build to an executor; None where it has ended or has been taken since it was seen."""
     goes_on = {} if seen.canceling else {"run_state": RunState.RUNNING, "run_sub_state": RunSubState.BUILDING}
     free = update(BuildRow).where(
