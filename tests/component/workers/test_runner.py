@@ -28,7 +28,7 @@ ROOM = Capacity(64, 1 << 20)
 
 @pytest.fixture
 def build_id(database: Database) -> str:
-    return submit(BuildRequest(template=template(shell(1)), name="web"), database, queued=True)
+    return submit(BuildRequest(template=template(shell(1)), name="web"), database)
 
 
 async def until_let_go(database: Database, build_id: str) -> None:
