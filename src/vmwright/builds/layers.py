@@ -185,16 +185,23 @@ async def drop_unreachable(build: Build) -> int | None:
     :returns: the step that the disk has behind it then, where layers had to be forgotten.
     """
     step = 0
-    for layer in build.records.layers():
-        if not is_here(layer) and not await build.images.artifacts.is_shared(layer.digest):
-            build.records.drop_layers(layer.number)
-            build.events.warn(
-                f"The disk after step {layer.step} ({layer.path}) is on another host, in no shared store: "
-                f"the build goes on from step {step + 1}"
-            )
+    for number, layer in enumerate(build.records.layers()):
+        if reason := await _why_unreachable(build, layer, number):
+            build.records.drop_layers(number)
+            build.events.warn(f"{reason}: the build goes on from step {step + 1}")
             return step
         step = layer.step
     return None
+
+
+async def _why_unreachable(build: Build, layer: Layer, number: int) -> str | None:
+    """Return why the layer that is found at a place in the chain cannot be gone on from; None: it can."""
+    disk = f"The disk after step {layer.step} ({layer.path})"
+    if layer.number != number:
+        return f"{disk} stands on a layer that is gone"
+    if is_here(layer) or await build.images.artifacts.is_shared(layer.digest):
+        return None
+    return f"{disk} is on another host, in no shared store"
 
 
 async def remove_layers(build: Build) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from vmwright.artifacts.garbage import ArtifactGarbage, Collected, removed_file, size_on_disk
 from vmwright.errors import VmwrightError
@@ -121,15 +121,19 @@ def _drop_forgotten(database: Database, settings: Settings) -> Collected:
 def _drop(build: _Kept, database: Database) -> Collected:
     """Remove the rows of a build's files, so that nobody resumes from them, and then the files.
 
-    What of them is in the shared store is then what no row refers to.
+    Layers of other hosts that stand on them go with them. What of all these is in the shared store is then
+    what no row refers to.
     """
     with database.session() as session:
         lock(session, build.build_id)
         row = session.get(BuildRow, build.build_id, with_for_update=True)
         if row is None or row.ended_at != build.ended_at:
             return Collected()  # it is resumed
-        for table in (LayerRow, InputRow):
-            session.execute(delete(table).where(table.build_id == build.build_id, table.host == host_id()))
+        layers, inputs = LayerRow.build_id == build.build_id, InputRow.build_id == build.build_id
+        lowest = session.scalar(select(func.min(LayerRow.number)).where(layers, LayerRow.host == host_id()))
+        if lowest is not None:
+            session.execute(delete(LayerRow).where(layers, LayerRow.number >= lowest))
+        session.execute(delete(InputRow).where(inputs, InputRow.host == host_id()))
     removed = Collected()
     for path in build.paths:
         removed += removed_file(path)

@@ -6,12 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from tests.component.builds.conftest import SCRIPT, Bench, shell, template
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport
 from vmwright.builds.workshop import Workshop
 from vmwright.errors import BuildError, UnsupportedError, VmwrightError
-from vmwright.events import Outcome, StepStarted
+from vmwright.events import Notice, Outcome, StepStarted
 from vmwright.guests.transport import Ended
 from vmwright.images import open_images
 from vmwright.runs.records import BuildRecords
@@ -101,6 +102,22 @@ async def test_a_build_goes_on_from_an_earlier_step(
     assert result.outcome is Outcome.SUCCEEDED
     assert scripts.run == ["one", "two", "three", "two", "three"]
     assert not any(path.exists() for path in older)
+    assert bench.nothing_is_left()
+
+
+async def test_a_layer_is_of_no_use_without_those_below(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine, 3)
+    failed = await bench.build(*STEPS)
+    with bench.database.session() as session:
+        session.execute(delete(LayerRow).where(LayerRow.number == 0))
+    result = await bench.resume(failed.id)
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
+    assert scripts.run == ["one", "two", "three", "one", "two", "three"]
+    (said,) = [event.message for event in recorder.of(Notice) if "is gone" in event.message]
+    assert said.startswith("The disk after step 2")
+    assert said.endswith("stands on a layer that is gone: the build goes on from step 1")
     assert bench.nothing_is_left()
 
 

@@ -136,3 +136,28 @@ async def test_what_was_shared_of_them_goes_from_the_store(
     removed = await collect(database, configured, events, now=NOW + 2 * DAY)
     assert removed.files == 3
     assert not await shared.has(digest)
+
+
+async def test_layers_of_other_hosts_go_with_those_that_they_stand_on(
+    kept: Kept, settings: Settings, database: Database, events: Events
+) -> None:
+    hosts = {"begun here": (host_id(), "another"), "begun there": ("another", host_id())}
+    for build, (first, second) in hosts.items():
+        kept.make(build, ended=NOW - 4 * DAY, host=first)
+        with database.session() as session:
+            session.add(
+                LayerRow(
+                    build_id=build,
+                    number=1,
+                    step=2,
+                    attempt=2,
+                    host=second,
+                    path=f"/elsewhere/{build}/001.qcow2",
+                    size_bytes=MIB,
+                    committed_at=NOW,
+                )
+            )
+    await collect(database, keeping(settings, days=3), events, now=NOW)
+    with database.session() as session:
+        left = session.execute(select(LayerRow.build_id, LayerRow.number)).all()
+    assert [tuple(row) for row in left] == [("begun there", 0)]
