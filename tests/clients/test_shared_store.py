@@ -114,13 +114,22 @@ async def test_a_file_comes_back_with_its_holes(
     assert is_clean(database)
 
 
-async def test_who_comes_second_sends_nothing(
+async def test_who_comes_second_sends_no_chunk(
     store: SharedStore, store_settings: StoreSettings, file: Path, database: Database
 ) -> None:
     digest = await store.put(file)
     again = Counting(store_settings)
     assert await SharedStore(again, database).put(file) == digest
-    assert again.written == []
+    # its time is a new one
+    assert again.written == ["manifest.json"]
+
+
+async def test_times_are_by_the_stores_own_clock(store: SharedStore, objects: Counting, file: Path) -> None:
+    before = await store.now()
+    digest = await store.put(file)
+    made = await objects.find(f"sha256/{digest}/manifest.json")
+    assert made
+    assert before <= made.modified_at <= await store.now()
 
 
 async def test_an_upload_that_was_killed_is_invisible_and_goes_on(

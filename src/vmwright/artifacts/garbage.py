@@ -48,7 +48,7 @@ class Collected:
 
 
 class ArtifactGarbage:
-    """One clean-up; ``now`` is when it is done."""
+    """One clean-up; ``now`` is the time by this host's clock, which only its files have theirs from."""
 
     def __init__(
         self, artifacts: ArtifactStore, database: Database, events: Events, *, now: datetime
@@ -81,7 +81,8 @@ class ArtifactGarbage:
         """Remove artifacts that nothing refers to."""
         removed = Collected()
         with self._database.session() as session:
-            old = select(ArtifactRow.digest).where(ArtifactRow.created_at < self._now - GRACE)
+            before = self._database.now(session) - GRACE
+            old = select(ArtifactRow.digest).where(ArtifactRow.created_at < before)
             digests = session.scalars(old).all()
         for digest in digests:
             size = size_on_disk(self._artifacts.record(digest).path)
@@ -157,10 +158,11 @@ class ArtifactGarbage:
         shared = self._artifacts.shared
         if shared is None:
             return removed
+        now = await shared.now()
         digests = await shared.digests()
-        referenced = self._artifacts.referenced()
-        for digest in digests:
-            if digest not in referenced and (size := await shared.remove_stale(digest, now=self._now)):
+        is_referenced = self._artifacts.is_referenced
+        for digest in set(digests) - self._artifacts.referenced():
+            if size := await shared.remove_stale(digest, now=now, is_referenced=is_referenced):
                 removed += Collected(size, 1)
         return removed
 

@@ -1,4 +1,4 @@
-"""One at a time among the processes of this host."""
+"""One at a time among the processes of this host, or among all that share a database."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from vmwright.state.database import Database
 
 POLL_SECONDS = 0.2
 
@@ -27,6 +29,22 @@ async def locked(path: Path) -> AsyncIterator[None]:
         yield
     finally:
         unlock(path, descriptor)
+
+
+@contextlib.asynccontextmanager
+async def alone(database: Database, name: str) -> AsyncIterator[Callable[[], None]]:
+    """Hold a name, one at a time among all who share the database, while the block runs.
+
+    :returns: what raises where it is not held any more: to be called before each change in the block.
+    :raises VmwrightError: the database cannot be used, or the name was lost.
+    :raises OSError: the file of the lock cannot be made.
+    """
+    if database.folder is None:
+        async with database.holding(name) as make_sure:
+            yield make_sure
+    else:
+        async with locked(database.folder / f".{name}.lock"):
+            yield lambda: None
 
 
 async def _lock(path: Path) -> int:

@@ -47,6 +47,7 @@ T = TypeVar("T")
 RETRY_SECONDS = 60.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
+CLOCK = "clock"
 CONNECT_SECONDS = 10
 # of one request: a chunk of 16 MiB, at 1.1 Mbit/s or more
 REQUEST_SECONDS = 120
@@ -141,6 +142,16 @@ class ObjectStore:
             return await self._request(ask)
         except FileNotFoundError as error:
             raise store_failures.missing_store(self.url) from error
+
+    async def now(self) -> datetime:
+        """Return the time by the store's clock, which alone its objects' times can be compared with.
+
+        An object is written for it, as there is no other way to ask.
+        """
+        await self.put(CLOCK, b"")
+        if found := await self.find(CLOCK):
+            return found.modified_at
+        raise StoreError(f"The store {self.url} does not keep what is written to it", target=self.url)
 
     async def delete(self, prefix: str) -> None:
         """Remove all objects below a prefix; there being none is no error."""

@@ -4,6 +4,9 @@ A file is ``sha256/<digest>/<number>`` for each chunk of 16 MiB that is not all 
 ``sha256/<digest>/manifest.json``: without it there is no such file for anybody. An upload that breaks off is
 taken up by the next one of the same file, which sends only what is missing. Whoever downloads believes
 nothing but the digest.
+
+A manifest is written and a file is removed by one at a time of all who share the database, so that a file
+with a manifest has its chunks, and what was put an hour ago or less is there. Times are the store's own.
 """
 
 from __future__ import annotations
@@ -11,21 +14,22 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from sqlalchemy import select
 
 from vmwright.artifacts import chunks, files
 from vmwright.artifacts.chunks import Manifest
+from vmwright.artifacts.locks import alone
 from vmwright.artifacts.object_store import ObjectStore
 from vmwright.errors import StoreError
 from vmwright.state.resources import ResourceKind
-from vmwright.state.tables import DatabaseRow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from vmwright.artifacts.files import ProgressSink
@@ -41,7 +45,6 @@ PARALLEL = 4
 # first begins anew when the manifest is written again, by whoever puts a file that is there already.
 GRACE = timedelta(hours=1)
 GRACE_BROKEN = timedelta(days=1)
-RENEW_AFTER = timedelta(minutes=10)
 
 
 class SharedStore:
@@ -67,9 +70,9 @@ class SharedStore:
         """
         digest = digest or await files.sha256_of(path)
         await self.check_owner()
-        if not await self._renew(digest):
-            manifest = await self._send(path, digest, progress)
-            await self._objects.put(_key(digest, MANIFEST), manifest.model_dump_json().encode())
+        is_whole = await self._renew(digest)
+        while not is_whole:
+            is_whole = await self._complete(digest, await self._send(path, digest, progress))
         return digest
 
     async def fetch(
@@ -106,20 +109,30 @@ class SharedStore:
         """Return the digests of all files, also of those of which only a part is there."""
         return await self._objects.folders(FILES)
 
-    async def remove_stale(self, digest: str, *, now: datetime) -> int:
+    async def now(self) -> datetime:
+        """Return the time by the store's clock."""
+        return await self._objects.now()
+
+    async def remove_stale(self, digest: str, *, now: datetime, is_referenced: Callable[[str], bool]) -> int:
         """Remove a file that no row refers to, unless it was put a short while ago; return bytes removed.
 
         It is gone for everybody before its chunks are.
+
+        :param now: the time by the store's clock, or an earlier one.
+        :param is_referenced: asked while nobody can put the file.
         """
         await self.check_owner()
-        found = await self._objects.below(f"{FILES}/{digest}")
-        whole = _key(digest, MANIFEST) in found
-        newest = max((one.modified_at for one in found.values()), default=now)
-        if now - newest <= (GRACE if whole else GRACE_BROKEN):
-            return 0
-        if whole:
-            await self._objects.delete_one(_key(digest, MANIFEST))
-        await self._objects.delete(f"{FILES}/{digest}")
+        async with self._alone(digest) as make_sure:
+            found = await self._objects.below(f"{FILES}/{digest}")
+            whole = _key(digest, MANIFEST) in found
+            newest = max((one.modified_at for one in found.values()), default=now)
+            if now - newest <= (GRACE if whole else GRACE_BROKEN) or is_referenced(digest):
+                return 0
+            if whole:
+                make_sure()
+                await self._objects.delete_one(_key(digest, MANIFEST))
+            make_sure()
+            await self._objects.delete(f"{FILES}/{digest}")
         return sum(one.size_bytes for one in found.values())
 
     async def put_bytes(self, key: str, data: bytes) -> None:
@@ -144,8 +157,7 @@ class SharedStore:
         """
         if self._is_ours:
             return
-        with self._database.session() as session:
-            database = session.scalars(select(DatabaseRow.id)).one()
+        database = self._database.id
         written = await self._objects.get(OWNER)
         if written is None:
             await self._objects.put(OWNER, json.dumps({"database": database}).encode())
@@ -159,15 +171,27 @@ class SharedStore:
 
     async def _renew(self, digest: str) -> bool:
         """Return whether the store has a file; its time is then a new one, so that it is no garbage yet."""
-        found = await self._objects.find(_key(digest, MANIFEST))
-        if found is None:
-            return False
-        if datetime.now(UTC) - found.modified_at > RENEW_AFTER:
+        async with self._alone(digest) as make_sure:
             written = await self._objects.get(_key(digest, MANIFEST))
             if written is None:
                 return False
+            make_sure()
             await self._objects.put(_key(digest, MANIFEST), written)
         return True
+
+    async def _complete(self, digest: str, manifest: Manifest) -> bool:
+        """Make a file whole that was sent; False where chunks of it were removed as garbage meanwhile."""
+        async with self._alone(digest) as make_sure:
+            there = await self._objects.below(f"{FILES}/{digest}")
+            lengths = {_key(digest, f"{index:06}"): manifest.length(index) for index in manifest.chunks}
+            if any(key not in there or there[key].size_bytes != lengths[key] for key in lengths):
+                return False
+            make_sure()
+            await self._objects.put(_key(digest, MANIFEST), manifest.model_dump_json().encode())
+        return True
+
+    def _alone(self, digest: str) -> AbstractAsyncContextManager[Callable[[], None]]:
+        return alone(self._database, f"stored-{digest}")
 
     async def _send(self, path: Path, digest: str, progress: ProgressSink | None) -> Manifest:
         size = path.stat().st_size

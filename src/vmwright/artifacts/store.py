@@ -11,7 +11,6 @@ import os
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, or_, select, update
@@ -24,6 +23,7 @@ from vmwright.state.resources import Ledger, ResourceKind
 from vmwright.state.tables import ArtifactRow, BuildRow, ImageRow, InputRow, LayerRow, SourceRow, VersionRow
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Select
@@ -153,8 +153,9 @@ class ArtifactStore:
 
         :raises StoreError: the store cannot be used.
         """
-        if self.shared and digest not in self.referenced():
-            await self.shared.remove_stale(digest, now=datetime.now(UTC))
+        if self.shared and not self.is_referenced(digest):
+            now = await self.shared.now()
+            await self.shared.remove_stale(digest, now=now, is_referenced=self.is_referenced)
 
     async def put_bytes(self, key: str, data: bytes) -> None:
         """Put a small file of a build where other hosts find it (``builds/<id>/...``), if there is a store.
@@ -182,12 +183,16 @@ class ArtifactStore:
     def referenced(self) -> frozenset[str]:
         """Return the digests of all that the shared store must keep."""
         with self._database.session() as session:
-            found = [
-                *session.scalars(select(ArtifactRow.digest).where(ArtifactRow.shared)),
-                *session.scalars(select(LayerRow.digest)),
-                *session.scalars(select(InputRow.digest)),
-            ]
+            found = [digest for asked in _references() for digest in session.scalars(asked)]
         return frozenset(digest for digest in found if digest)
+
+    def is_referenced(self, digest: str) -> bool:
+        """Return whether the shared store must keep a file."""
+        with self._database.session() as session:
+            return any(
+                session.execute(asked.where(asked.selected_columns[0] == digest).limit(1)).first()
+                for asked in _references()
+            )
 
     def remove_unused(self, digest: str) -> bool:
         """Remove an artifact that nothing uses any more; return whether it is gone.
@@ -235,7 +240,7 @@ class ArtifactStore:
                     size_bytes=size,
                     format=disk_format,
                     shared=False,
-                    created_at=datetime.now(UTC),
+                    created_at=self._database.now(session),
                 )
                 session.add(row)
                 session.flush()
@@ -332,6 +337,12 @@ def _touch(path: Path) -> bool:
 def lock_of(path: Path) -> Path:
     """Return what is locked while the file of an artifact is made on this host, or removed from it."""
     return path.with_name(f".{path.name}.lock")
+
+
+def _references() -> tuple[Select[str | None], ...]:
+    """Return what finds the digests of all that the shared store must keep."""
+    artifacts = select(ArtifactRow.digest).where(ArtifactRow.shared)
+    return artifacts, select(LayerRow.digest), select(InputRow.digest)
 
 
 def _builds_on(digest: str) -> Select[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, false, func, inspect, select, text
@@ -12,18 +15,20 @@ from sqlalchemy.orm import Session
 
 from vmwright.errors import VmwrightError
 from vmwright.state import engines
-from vmwright.state.tables import ResourceRow, UtcDateTime
+from vmwright.state.tables import DatabaseRow, ResourceRow, UtcDateTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Function
 
     from vmwright.settings import Settings
 
 SCHEMA = "0003"
 # How long a PostgreSQL may take to restart.
 RESTART_SECONDS = 10
+# How often somebody who wants a name tries to have it.
+POLL_SECONDS = 0.2
 
 
 class Database:
@@ -36,6 +41,17 @@ class Database:
     def is_shared(self) -> bool:
         """Whether other hosts may be at it, too."""
         return self._engine.dialect.name == "postgresql"
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its file is; None for a PostgreSQL."""
+        return None if self.is_shared else Path(self._engine.url.database or "").parent
+
+    @functools.cached_property
+    def id(self) -> str:
+        """What tells it from others that a home or a store may have known."""
+        with self.session() as session:
+            return session.scalars(select(DatabaseRow.id)).one()
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -62,6 +78,41 @@ class Database:
             return datetime.now(UTC)
         at: datetime = session.scalars(select(func.clock_timestamp(type_=UtcDateTime()))).one()
         return at
+
+    @contextlib.asynccontextmanager
+    async def holding(self, name: str) -> AsyncIterator[Callable[[], None]]:
+        """Have a name of a PostgreSQL, one at a time among all its hosts, for as long as the block takes.
+
+        A process that hangs loses it after ``IDLE_SECONDS``, so that others can go on. The block is given
+        what raises where the name is lost: it calls that before each change outside the database.
+
+        :raises VmwrightError: the database cannot be used, or the name was lost within the block.
+        """
+        with contextlib.ExitStack() as stack:
+            session = await self._named(name, stack)
+            staying = asyncio.create_task(_stay(session))
+
+            def make_sure() -> None:
+                if staying.done():
+                    staying.result()
+                session.execute(select(1))
+
+            try:
+                yield make_sure
+                make_sure()
+            finally:
+                staying.cancel()
+                await asyncio.gather(staying, return_exceptions=True)
+
+    async def _named(self, name: str, stack: contextlib.ExitStack) -> Session:
+        """Wait for a name and return the transaction that has it, which ends with ``stack``."""
+        while True:
+            with contextlib.ExitStack() as attempt:
+                session = attempt.enter_context(self.session())
+                if session.scalar(select(func.pg_try_advisory_xact_lock(_number(name)))):
+                    stack.enter_context(attempt.pop_all())
+                    return session
+            await asyncio.sleep(POLL_SECONDS)
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,10 +167,21 @@ def lock(session: Session, name: str) -> None:
     write wait, whatever the name.
     """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        session.execute(select(func.pg_advisory_xact_lock(_number(name))))
     else:
         # what would write takes the right to, also where it finds no row
         session.execute(delete(ResourceRow).where(false()))
+
+
+def _number(name: str) -> Function[int]:
+    return func.hashtextextended(name, 0)
+
+
+async def _stay(session: Session) -> None:
+    """Keep the server from ending a transaction for doing nothing."""
+    while True:
+        await asyncio.sleep(engines.IDLE_SECONDS / 3)
+        session.execute(select(1))
 
 
 def _unusable(error: DBAPIError, engine: Engine) -> VmwrightError:

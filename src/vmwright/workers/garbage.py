@@ -41,28 +41,27 @@ class _Kept:
         return sum(map(size_on_disk, self.paths))
 
 
-async def collect(
-    database: Database, settings: Settings, events: Events, *, now: datetime | None = None
-) -> Collected:
+async def collect(database: Database, settings: Settings, events: Events) -> Collected:
     """Remove the layers of builds that nobody resumes, then what nothing refers to; say what that gave.
 
     What a build that runs, or one that can still be resumed, an image, a version or a source refers to stays.
     What cannot be removed is warned of, and tried again the next time.
     """
-    at = now or datetime.now(UTC)
     artifacts = open_images(settings, database).artifacts
-    removed = await _collect_builds(database, settings, events, at)
-    garbage = ArtifactGarbage(artifacts, database, events, now=at)
+    removed = await _collect_builds(database, settings, events)
+    garbage = ArtifactGarbage(artifacts, database, events, now=datetime.now(UTC))
     removed += await garbage.collect(cache_bytes=int(settings.store.cache_gib * GIB))
     if removed.files:
         events.note(f"Removed {removed.files} unused files: {removed.size_bytes / GIB:.2f} GiB")
     return removed
 
 
-async def _collect_builds(database: Database, settings: Settings, events: Events, now: datetime) -> Collected:
+async def _collect_builds(database: Database, settings: Settings, events: Events) -> Collected:
     removed = Collected()
     try:
         kept = await asyncio.to_thread(_ended_builds, database)
+        with database.session() as session:
+            now = database.now(session)
         for build in _to_drop(kept, settings, now):
             removed += await asyncio.to_thread(_drop, build, database)
         removed += await asyncio.to_thread(_drop_forgotten, database, settings)

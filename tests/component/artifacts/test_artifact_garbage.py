@@ -1,4 +1,4 @@
-"""What a clean-up removes and what it leaves: the clock is moved forward by what it is told."""
+"""What a clean-up removes and what it leaves: what is there is made older than it is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.build_rows import build_row
 from tests.scripted import Recorder
@@ -92,7 +93,15 @@ async def clean(
     after: timedelta,
     cache_bytes: int = PLENTY,
 ) -> Collected:
-    garbage = ArtifactGarbage(store, database, Events(recorder), now=datetime.now(UTC) + after)
+    """Clean up when all that is there is so old; the ages of this host's files cannot be changed."""
+    now = datetime.now(UTC)
+    with database.session() as session:
+        for row in session.scalars(select(ArtifactRow)):
+            row.created_at = min(row.created_at, now - after)
+    for path in store.folder.parents[2].glob("shared/sha256/*/*"):
+        made = min(path.stat().st_mtime, (now - after).timestamp())
+        os.utime(path, (made, made))
+    garbage = ArtifactGarbage(store, database, Events(recorder), now=now + after)
     return await garbage.collect(cache_bytes=cache_bytes)
 
 
@@ -238,6 +247,18 @@ async def test_a_file_that_is_put_again_is_no_garbage(
     await shared.share(file)
     await clean(shared, database, recorder, after=timedelta())
     assert await shared.is_shared(digest)
+
+
+async def test_a_host_whose_clock_is_fast_removes_nothing_that_is_new(
+    shared: ArtifactStore, disks: Disks, database: Database, recorder: Recorder, tmp_path: Path
+) -> None:
+    artifact = await disks.make(shared)
+    (tmp_path / "000.qcow2").write_bytes(b"a layer that gets its row in a moment")
+    layer = await shared.share(tmp_path / "000.qcow2")
+    garbage = ArtifactGarbage(shared, database, Events(recorder), now=datetime.now(UTC) + 25 * HOUR)
+    assert await garbage.collect(cache_bytes=PLENTY) == Collected()
+    assert artifact.path.exists()
+    assert in_store(tmp_path) == {artifact.digest, layer}
 
 
 async def test_a_store_that_cannot_be_used_is_warned_of(

@@ -32,6 +32,7 @@ class Kept:
         self._database = database
 
     def make(self, build: str, *, ended: datetime | None, host: str | None = None) -> Path:
+        """Make a build, with the folder of its attempt."""
         folder = self._home / "builds" / build / "1"
         layer, script = folder / "layers" / "000.qcow2", folder / "fetched" / "1.sh"
         for path, data in ((layer, os.urandom(MIB)), (script, b"exit 0\n")):
@@ -72,7 +73,7 @@ async def test_they_go_when_their_days_are_over(
     old, young = kept.make("old", ended=NOW - 4 * DAY), kept.make("young", ended=NOW - 2 * DAY)
     running = kept.make("running", ended=None)
     elsewhere = kept.make("elsewhere", ended=NOW - 4 * DAY, host="another")
-    removed = await collect(database, keeping(settings, days=3), events, now=NOW)
+    removed = await collect(database, keeping(settings, days=3), events)
     assert removed.files == 2
     assert removed.size_bytes >= MIB
     assert kept.builds() == {"young", "running", "elsewhere"}
@@ -89,7 +90,7 @@ async def test_the_oldest_go_when_there_is_no_room(
     for name, days in (("b", 2), ("a", 1), ("c", 3)):
         kept.make(name, ended=NOW - days * DAY)
     kept.make("running", ended=None)
-    await collect(database, keeping(settings, days=30, gib=2.5 / 1024), events, now=NOW)
+    await collect(database, keeping(settings, days=30, gib=2.5 / 1024), events)
     assert kept.builds() == {"a", "b", "running"}
 
 
@@ -98,7 +99,7 @@ async def test_no_days_are_none_at_all(
 ) -> None:
     kept.make("ended", ended=NOW)
     kept.make("running", ended=None)
-    await collect(database, keeping(settings, days=0), events, now=NOW)
+    await collect(database, keeping(settings, days=0), events)
     assert kept.builds() == {"running"}
 
 
@@ -112,7 +113,7 @@ async def test_a_build_that_is_resumed_meanwhile_keeps_them(
     with database.session() as session:
         session.execute(update(BuildRow).values(ended_at=None))
     monkeypatch.setattr(garbage, "_ended_builds", lambda _: found)
-    removed = await collect(database, keeping(settings, days=3), events, now=NOW)
+    removed = await collect(database, keeping(settings, days=3), events)
     assert removed.files == 0
     assert kept.builds() == {"old"}
     assert len(list(folder.glob("*/*"))) == 2
@@ -130,10 +131,14 @@ async def test_what_was_shared_of_them_goes_from_the_store(
     digest = await shared.put(folder / "layers" / "000.qcow2")
     with database.session() as session:
         session.execute(update(LayerRow).values(digest=digest))
-    await collect(database, configured, events, now=NOW)
+    await collect(database, configured, events)
     assert await shared.has(digest)
     assert kept.builds() == {"old"}
-    removed = await collect(database, configured, events, now=NOW + 2 * DAY)
+    with database.session() as session:
+        session.execute(update(BuildRow).values(ended_at=NOW - 4 * DAY))
+    for path in (tmp_path / "shared" / "sha256" / digest).iterdir():
+        os.utime(path, ((NOW - 4 * DAY).timestamp(),) * 2)
+    removed = await collect(database, configured, events)
     assert removed.files == 3
     assert not await shared.has(digest)
 
@@ -157,7 +162,7 @@ async def test_layers_of_other_hosts_go_with_those_that_they_stand_on(
                     committed_at=NOW,
                 )
             )
-    await collect(database, keeping(settings, days=3), events, now=NOW)
+    await collect(database, keeping(settings, days=3), events)
     with database.session() as session:
         left = session.execute(select(LayerRow.build_id, LayerRow.number)).all()
     assert [tuple(row) for row in left] == [("begun there", 0)]
