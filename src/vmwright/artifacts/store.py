@@ -2,11 +2,13 @@
 
 Where hosts share a store (``shared_store.py``), it has the bytes of every artifact before there is a row, and
 the files of a host are copies of them: made when they are wanted, removed when there are too many.
+A home that has known other databases has their files elsewhere (``homes.py``).
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 import uuid
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, or_, select, update
 
 from vmwright.artifacts import files
+from vmwright.artifacts.homes import folder_of
 from vmwright.artifacts.locks import locked
 from vmwright.errors import StoreError, VmwrightError
 from vmwright.state.database import lock
@@ -59,10 +62,18 @@ class ArtifactStore:
     """
 
     def __init__(self, home: Path, database: Database, shared: SharedStore | None = None) -> None:
-        self.folder = home / "artifacts" / "sha256"
         self.shared = shared
+        self._home = home
         self._database = database
         self._ledger = Ledger(database)
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """Where the files of this database are, and of no other one.
+
+        :raises StoreError: the home cannot be read or written.
+        """
+        return folder_of(self._home, self._database)
 
     async def adopt(self, path: Path, disk_format: str, *, progress: ProgressSink | None = None) -> Artifact:
         """Take a finished file into the store: it is moved there (copied from another file system).

@@ -80,7 +80,7 @@ class FactColumns:
 
 
 class DatabaseRow(Base):
-    """What names this database, once: the store that hosts share belongs to the one that it says."""
+    """What names this database, once: a home and the store that hosts share say which one they belong to."""
 
     __tablename__ = "database"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 
 from vmwright.artifacts.garbage import ArtifactGarbage, Collected, removed_file, size_on_disk
+from vmwright.artifacts.homes import folders_of_others
 from vmwright.errors import VmwrightError
 from vmwright.images import open_images
 from vmwright.state.database import lock
@@ -39,6 +40,20 @@ class _Kept:
     @property
     def size_bytes(self) -> int:
         return sum(map(size_on_disk, self.paths))
+
+
+async def tell_of_others(database: Database, settings: Settings, events: Events) -> None:
+    """Say how much of other databases is in the home, which is left alone; trouble is warned of."""
+    try:
+        size, builds = await asyncio.to_thread(_of_others, database, settings)
+    except (VmwrightError, OSError) as error:
+        events.warn(f"What other databases have in {settings.home} could not be looked for: {error}")
+        return
+    if size:
+        events.note(
+            f"{settings.home} has {size / GIB:.2f} GiB of another database, which stay: artifacts, and the "
+            f"layers of {builds} builds"
+        )
 
 
 async def collect(database: Database, settings: Settings, events: Events) -> Collected:
@@ -98,15 +113,36 @@ def _to_drop(kept: list[_Kept], settings: Settings, now: datetime) -> Iterator[_
         yield build
 
 
+def _of_others(database: Database, settings: Settings) -> tuple[int, int]:
+    """Return how many bytes in the home are of other databases, and how many builds."""
+    with database.session() as session:
+        known = set(session.scalars(select(BuildRow.id)))
+    layers = [folder for folder in _layer_folders(settings) if _build_of(folder) not in known]
+    folders = (*folders_of_others(settings.home, database), *layers)
+    size = sum(size_on_disk(path) for folder in folders for path in folder.rglob("*"))
+    return size, len(set(map(_build_of, layers)))
+
+
+def _layer_folders(settings: Settings) -> Iterator[Path]:
+    return settings.home.glob("builds/*/*/layers")
+
+
+def _build_of(layers: Path) -> str:
+    return layers.parents[1].name
+
+
 def _drop_forgotten(database: Database, settings: Settings) -> Collected:
-    """Remove layers without a row, of builds that have ended: elsewhere, or those are copies."""
+    """Remove layers without a row, of builds that have ended: elsewhere, or those are copies.
+
+    A build without a row is another database's.
+    """
     removed = Collected()
-    for folder in settings.home.glob("builds/*/*/layers"):
-        build_id = folder.parents[1].name
+    for folder in _layer_folders(settings):
+        build_id = _build_of(folder)
         with database.session() as session:
             lock(session, build_id)
             row = session.get(BuildRow, build_id, with_for_update=True)
-            if row is not None and row.ended_at is None:
+            if row is None or row.ended_at is None:
                 continue
             known = set(session.scalars(select(LayerRow.path).where(LayerRow.build_id == build_id)))
             for path in folder.iterdir():

@@ -15,7 +15,7 @@ from vmwright.machines.sizes import host_capacity
 from vmwright.runs.capacity import left, offered
 from vmwright.runs.executors import ExecutorKind, Offer
 from vmwright.settings import OnStop
-from vmwright.workers.garbage import collect
+from vmwright.workers.garbage import collect, tell_of_others
 from vmwright.workers.reaper import keep_reaping, reap
 from vmwright.workers.runner import Runner
 
@@ -129,6 +129,7 @@ class Worker:
             self._events.note(_told(result))
 
     async def _collect_garbage(self) -> None:
+        await tell_of_others(self._database, self._settings, self._events)
         while True:
             try:
                 await collect(self._database, self._settings, self._events)

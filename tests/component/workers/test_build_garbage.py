@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from sqlalchemy import select, update
 
 from tests.build_rows import build_row
 from tests.scripted import Recorder
-from vmwright.artifacts import open_shared_store
+from vmwright.artifacts import ArtifactStore, open_shared_store
+from vmwright.artifacts.garbage import ArtifactGarbage
 from vmwright.events import Events, Notice
 from vmwright.settings import KeepSettings, Settings, StoreSettings
-from vmwright.state.database import Database
+from vmwright.state.database import Database, open_database
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow
-from vmwright.workers.garbage import collect
+from vmwright.workers.garbage import collect, tell_of_others
 
 MIB = 1 << 20
 DAY = timedelta(days=1)
@@ -166,3 +168,49 @@ async def test_layers_of_other_hosts_go_with_those_that_they_stand_on(
     with database.session() as session:
         left = session.execute(select(LayerRow.build_id, LayerRow.number)).all()
     assert [tuple(row) for row in left] == [("begun there", 0)]
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Iterator[Database]:
+    """Another database that the home had, before the one that it has now."""
+    earlier = open_database(Settings(home=tmp_path / "earlier"))
+    yield earlier
+    earlier.close()
+
+
+async def test_what_another_database_has_in_the_home_stays(
+    settings: Settings,
+    database: Database,
+    earlier: Database,
+    events: Events,
+    recorder: Recorder,
+    tmp_path: Path,
+) -> None:
+    theirs = Kept(settings.home, earlier).make("theirs", ended=NOW)
+    (tmp_path / "disk").write_bytes(os.urandom(MIB))
+    image = await ArtifactStore(settings.home, earlier).adopt(tmp_path / "disk", "qcow2")
+    artifacts = ArtifactStore(settings.home, database)
+    garbage = ArtifactGarbage(artifacts, database, events, now=NOW + 2 * DAY)
+    assert (await collect(database, settings, events)).files == 0
+    assert (await garbage.collect(cache_bytes=0)).files == 0
+    assert image.path.exists()
+    assert len(list(theirs.glob("*/*"))) == 2
+    await tell_of_others(database, settings, events)
+    (told,) = [event.message for event in recorder.seen if isinstance(event, Notice)]
+    assert "of another database, which stay: artifacts, and the layers of 1 builds" in told
+    recorder.seen.clear()
+    await tell_of_others(earlier, settings, events)
+    assert recorder.seen == []
+
+
+async def test_two_databases_of_a_home_have_the_same_image_each_for_itself(
+    settings: Settings, database: Database, earlier: Database, tmp_path: Path
+) -> None:
+    stores = [ArtifactStore(settings.home, one) for one in (earlier, database)]
+    made = []
+    for store in stores:
+        (tmp_path / "disk").write_bytes(b"the same bytes")
+        made.append(await store.adopt(tmp_path / "disk", "qcow2"))
+    assert made[0].digest == made[1].digest
+    assert stores[1].remove_unused(made[1].digest)
+    assert [one.path.exists() for one in made] == [True, False]
