@@ -144,6 +144,10 @@ class SharedStore:
         """Return a small object, or None where there is none of that key."""
         return await self._objects.get(key)
 
+    async def delete_bytes(self, key: str) -> None:
+        """Remove a small object; there being none is no error."""
+        await self._objects.delete_one(key)
+
     async def delete_prefix(self, prefix: str) -> None:
         """Remove the small objects below a prefix, such as ``builds/<id>``."""
         await self._objects.delete(prefix)

@@ -183,6 +183,14 @@ class ArtifactStore:
         """
         return await self.shared.get_bytes(key) if self.shared else None
 
+    async def delete_bytes(self, key: str) -> None:
+        """Remove a small file; there being none is no error.
+
+        :raises StoreError: the store cannot be used.
+        """
+        if self.shared:
+            await self.shared.delete_bytes(key)
+
     async def delete_prefix(self, prefix: str) -> None:
         """Remove the small files below a prefix, such as ``builds/<id>``.
 

@@ -125,6 +125,8 @@ class Ending:
         try:
             async with asyncio.timeout(self._patience):
                 await sharing.share_logs(self.build)
+        except LostBuildError:
+            raise
         except VmwrightError as error:
             self.build.events.warn(f"The log stays on this host: {error.message}")
         except TimeoutError:

@@ -74,7 +74,7 @@ async def open_attempt(
     build.folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     await sharing.bring_logs(build)
     for name in (FILE_NAME, VALIDATION) if request.template.in_vm_validations else (FILE_NAME,):
-        build.records.log(name, root / name, key=None)
+        build.records.log(name, root / name)
     deadline = build.records.begin(folder=root, timeout_seconds=request.template.timeout_seconds)
     behind = await drop_unreachable(build)
     again = None if behind is None else f"customize {behind + 1}"

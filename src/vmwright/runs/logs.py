@@ -28,18 +28,30 @@ async def read_log(
 
     :raises VmwrightError: it is on another host, of which there is no copy.
     """
-    with database.session() as session:
-        row = session.scalars(select(LogRow).where(LogRow.build_id == build_id, LogRow.name == name)).first()
+    row = _row(build_id, name, database)
     if row is None:
         return None
     if row.host == host_id():
         return await asyncio.to_thread(_rest, Path(row.path), after)
     if row.key is not None:
         data = await open_images(settings, database).artifacts.get_bytes(row.key)
-        return None if data is None else data[after:]
+        if data is not None:
+            return data[after:]
+        now = _row(build_id, name, database)
+        if now is None or now.key == row.key:
+            return None
+        # an attempt that has taken the build over has just stored a newer copy
+        return await read_log(build_id, name, settings, database, after=after)
     raise VmwrightError(
         f"The log is on another host: {row.path}", hint="[store] url in vmwright.toml lets hosts share logs"
     )
+
+
+def _row(build_id: str, name: str, database: Database) -> LogRow | None:
+    with database.session() as session:
+        return session.scalars(
+            select(LogRow).where(LogRow.build_id == build_id, LogRow.name == name)
+        ).one_or_none()
 
 
 def _rest(path: Path, after: int) -> bytes | None:

@@ -25,7 +25,7 @@ from vmwright.state.tables import BuildRow, InputRow, LayerRow, LogRow, Resource
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from vmwright.events import Outcome
@@ -52,6 +52,14 @@ class BuildRecords:
         with self._database.session() as session:
             guarded(session, self._claim)
             yield session
+
+    def check(self) -> None:
+        """Make sure that this attempt has the build, before it writes where no transaction reaches.
+
+        :raises LostBuildError: another one has it now.
+        """
+        with self.writing():
+            pass
 
     def set(self, **columns: object) -> None:
         """Change columns of the build's row."""
@@ -83,18 +91,29 @@ class BuildRecords:
         open_ones = (StepRow.build_id == self._id, StepRow.ended_at.is_(None))
         session.execute(update(StepRow).where(*open_ones).values(state=RunState.CANCELED))
 
-    def log(self, name: str, path: Path, *, key: str | None) -> None:
-        """Record where a log is."""
-        row = LogRow(build_id=self._id, name=name, host=host_id(), path=str(path), key=key)
+    def log(self, name: str, path: Path) -> None:
+        """Record where a log is written; a copy in the shared store counts until there is a newer one."""
         with self.writing() as session:
-            session.execute(delete(LogRow).where(LogRow.build_id == self._id, LogRow.name == name))
-            session.add(row)
+            row = session.scalars(self._log(name)).one_or_none()
+            if row is None:
+                row = LogRow(build_id=self._id, name=name, key=None)
+                session.add(row)
+            row.host, row.path = host_id(), str(path)
 
-    def log_host(self, name: str) -> str | None:
-        """Return the id of the host that a log was last written on, None where nobody has begun it."""
-        asked = select(LogRow.host).where(LogRow.build_id == self._id, LogRow.name == name)
+    def log_shared(self, name: str, key: str) -> str | None:
+        """Record the newest copy of a log in the shared store; return the key of the one before it."""
+        with self.writing() as session:
+            row = session.scalars(self._log(name)).one()
+            before, row.key = row.key, key
+            return before
+
+    def logs(self) -> list[LogRow]:
+        """Return the logs that have been begun."""
         with self._database.session() as session:
-            return session.scalar(asked)
+            return list(session.scalars(select(LogRow).where(LogRow.build_id == self._id)))
+
+    def _log(self, name: str) -> Select[LogRow]:
+        return select(LogRow).where(LogRow.build_id == self._id, LogRow.name == name)
 
     def step_started(self, number: int, *, name: str, kind: str) -> None:
         """Record a step before it runs; a run that its machine's loss broke off is not kept."""

@@ -206,7 +206,7 @@ def test_a_log_is_followed_to_the_end_of_its_build(
     records = BuildRecords(database, held)
     log = tmp_path / "customization.log"
     log.write_bytes(b"one\n")
-    records.log("customization.log", log, key=None)
+    records.log("customization.log", log)
     with vmwright.start("logs", "-f", "web") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "one\n"
