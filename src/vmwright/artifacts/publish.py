@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmwright.artifacts.files import ProgressSink
+    from vmwright.state.database import Writing
     from vmwright.state.resources import Ledger
 
 SUMS = "SHA256SUMS"
@@ -57,6 +58,7 @@ async def publish(
     write: Callable[[Path], Awaitable[None]],
     destination: Path,
     *,
+    writing: Writing,
     ledger: Ledger,
     progress: ProgressSink | None = None,
 ) -> Published:
@@ -65,6 +67,7 @@ async def publish(
     An older file of that name stays until the new one is complete, and is then replaced.
 
     :param write: makes the file that it is given; nobody sees that file before it is whole.
+    :param writing: opens the transaction in which the file gets its name.
     :param progress: of the reading for the sum: bytes done, bytes in all.
     :raises DistributeError: the folder cannot be written, or the disk is full.
     """
@@ -78,7 +81,7 @@ async def publish(
         digest = await files.sha256_of(part, progress=progress)
         part.chmod(READABLE)
         await files.flush(part)
-        await asyncio.to_thread(_give_name, part, destination, digest)
+        await asyncio.to_thread(_give_name, part, destination, digest, writing)
     except (ProcessError, OSError, UnicodeError) as error:
         raise DistributeError(
             f"{destination} cannot be written: {error}",
@@ -91,11 +94,12 @@ async def publish(
     return Published(path=destination, sha256=digest, size_bytes=destination.stat().st_size)
 
 
-def _give_name(part: Path, destination: Path, digest: str) -> None:
+def _give_name(part: Path, destination: Path, digest: str, writing: Writing) -> None:
     with _locked(destination.parent):
         sums = _new_sums(destination, digest, part.with_name(SUMS))
-        part.replace(destination)
-        sums.replace(destination.with_name(SUMS))
+        with writing():
+            part.replace(destination)
+            sums.replace(destination.with_name(SUMS))
 
 
 def _new_sums(path: Path, digest: str, part: Path) -> Path:

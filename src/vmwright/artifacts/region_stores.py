@@ -23,7 +23,8 @@ from vmwright.regions import api_name
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path, PurePosixPath
 
     from vmwright.artifacts.store import Artifact
@@ -83,9 +84,18 @@ class RegionStores:
         """Return where a replica lies; ``relative`` is its version's path, without an ending."""
         return self.folder(region) / relative.with_name(f"{relative.name}.{disk_format}")
 
-    async def place(self, artifact: Artifact, path: Path, *, region: str, ledger: Ledger) -> Placed:
+    async def place(
+        self,
+        artifact: Artifact,
+        path: Path,
+        *,
+        region: str,
+        naming: Callable[[], AbstractContextManager[object]],
+        ledger: Ledger,
+    ) -> Placed:
         """Make a replica; its row, or another record of ``path``, is written before.
 
+        :param naming: is entered while the replica gets its name, and may refuse that.
         :raises DistributeError: the store cannot be written, is full, or has another file of that name.
         """
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
@@ -93,7 +103,8 @@ class RegionStores:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             placed = await _duplicate(artifact, part)
-            _give_name(part, path)
+            with naming():
+                _give_name(part, path)
         except (ProcessError, OSError) as error:
             raise DistributeError(
                 f"The replica for the region {api_name(region)} cannot be made at {path}: {error}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmwright.distributors.distributor import Destinations, RunOutput
 from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
-from vmwright.errors import DistributeError
+from vmwright.errors import DistributeError, LostBuildError
 from vmwright.runs.states import RunSubState
 
 if TYPE_CHECKING:
@@ -37,8 +38,14 @@ class Distribution:
 
     def __init__(self, build: Build, image: FinishedImage, cleanup: AsyncExitStack) -> None:
         self._build = build
-        self._stored = StoredImage(image, build.images.artifacts, build.events)
-        cleanup.callback(self._stored.drop_unused)
+        self._stored = StoredImage(
+            image,
+            build.images.artifacts,
+            part=build.folder / "image.qcow2",
+            ledger=build.ledger,
+            events=build.events,
+        )
+        cleanup.callback(self._drop_unused)
         to = _destinations(build, self._stored)
         self.wanted = (
             *(
@@ -62,8 +69,7 @@ class Distribution:
         before = build.records.outputs().get(wanted.name)
         if before and not before.error:
             return before
-        # of the same build, by an attempt that was broken off: nobody else distributes it now
-        build.images.versions.remove_unfinished(build_id=build.id)
+        build.images.versions.remove_broken_off(build.id, writing=build.records.writing)
         output = await wanted.make()
         if output.error:
             failure = DistributeError(output.error)
@@ -72,6 +78,12 @@ class Distribution:
         if not wanted.is_file:
             build.records.distributed(output)
         return output
+
+    def _drop_unused(self) -> None:
+        # another attempt may have made the same bytes, and not put them to use yet
+        with contextlib.suppress(LostBuildError):
+            self._build.records.check()
+            self._stored.drop_unused()
 
 
 def _destinations(build: Build, stored: StoredImage) -> Destinations:
@@ -86,6 +98,7 @@ def _destinations(build: Build, stored: StoredImage) -> Destinations:
         files=build.request.out or build.settings.home / "artifacts" / "vhds" / build.id,
         users=build.request.out is not None,
         started_at=build.started_at,
+        writing=build.records.writing,
         ledger=build.ledger,
         events=build.events,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vmwright.distributors.stored import StoredImage
     from vmwright.events import Events
     from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary
+    from vmwright.state.database import Writing
     from vmwright.state.resources import Ledger
 
 SOURCE_TAG = "VMImageBuilderSource"
@@ -60,6 +61,8 @@ class Destinations:
     :param stored: the image itself, as the one artifact that images and versions are made of.
     :param location: the template's region, ``api_version`` its contract.
     :param makes_galleries: whether a gallery or an image definition that is not there is made.
+    :param writing: opens a transaction in which this attempt has the build; what others see of an image is
+        written in one.
     :param started_at: when the build was asked for: the same in each attempt at it.
     :param files: the folder for disk files; ``users`` tells whether it is the user's own (``--out``).
     """
@@ -74,5 +77,6 @@ class Destinations:
     files: Path
     users: bool
     started_at: datetime
+    writing: Writing
     ledger: Ledger
     events: Events

@@ -35,4 +35,6 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
         if not await qemu_img.compare(image.disk, part):
             raise DistributeError(f"{file} differs from the disk that was built", target=str(file))
 
-    return await publish(write, file, ledger=destinations.ledger, progress=progress)
+    return await publish(
+        write, file, writing=destinations.writing, ledger=destinations.ledger, progress=progress
+    )

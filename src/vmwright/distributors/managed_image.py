@@ -20,6 +20,7 @@ async def distribute(
 ) -> RunOutput:
     """Put the image into the library under its resource id.
 
+    :raises LostBuildError: another executor has the build.
     :raises ProcessError: the disk cannot be written, in qemu-img's words.
     """
 
@@ -30,6 +31,7 @@ async def distribute(
         facts=image.facts,
         build_id=image.build_id,
         tags={**distributor.artifact_tags, SOURCE_TAG: image.source},
+        writing=destinations.writing,
     )
     return RunOutput(
         name=distributor.run_output_name,

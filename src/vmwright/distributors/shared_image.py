@@ -21,6 +21,7 @@ CORRELATION_TAG = "correlationId"
 async def distribute(distributor: SharedImage, image: FinishedImage, destinations: Destinations) -> RunOutput:
     """Make the next version of the definition, or the one that the template names.
 
+    :raises LostBuildError: another executor has the build.
     :raises DistributeError: the definition is for other images, the version is not new, or a region's
         store cannot be written; nothing of the version stays then.
     """
@@ -52,6 +53,7 @@ async def distribute(distributor: SharedImage, image: FinishedImage, destination
                 SOURCE_TAG: image.source,
             },
         ),
+        writing=destinations.writing,
         ledger=destinations.ledger,
         events=destinations.events,
     )

@@ -7,19 +7,30 @@ from typing import TYPE_CHECKING
 from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.events import Progress
+from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmwright.artifacts import Artifact, ArtifactStore
     from vmwright.distributors.finished_image import FinishedImage
     from vmwright.events import Events
+    from vmwright.state.resources import Ledger
 
 
 class StoredImage:
-    """Converts the disk when the first distributor asks for it; the others get the same artifact."""
+    """Converts the disk when the first distributor asks for it; the others get the same artifact.
 
-    def __init__(self, image: FinishedImage, store: ArtifactStore, events: Events) -> None:
+    :param part: where it is converted to: a path of this attempt's own.
+    """
+
+    def __init__(
+        self, image: FinishedImage, store: ArtifactStore, *, part: Path, ledger: Ledger, events: Events
+    ) -> None:
         self._image = image
         self._store = store
+        self._part = part
+        self._ledger = ledger
         self._events = events
         self._artifact: Artifact | None = None
 
@@ -29,17 +40,21 @@ class StoredImage:
         :raises ProcessError: it cannot be written, in qemu-img's words.
         """
         if self._artifact is None:
-            # beside the layers, which are claimed and removed as a whole
-            flat = self._image.disk.with_name("flat.qcow2")
-
-            def progress(done: int, total: int) -> None:
-                self._events.say(Progress(what="the image", done=done, total=total))
-
-            await qemu_img.convert(self._image.disk, flat, to=DiskFormat.QCOW2, on_progress=progress)
-            self._artifact = await self._store.adopt(flat, DiskFormat.QCOW2)
+            with self._ledger.claimed(ResourceKind.PATH, self._part):
+                try:
+                    self._artifact = await self._made()
+                finally:
+                    self._part.unlink(missing_ok=True)
         return self._artifact
 
     def drop_unused(self) -> None:
         """Remove the artifact again where no distributor has put it to use."""
         if self._artifact is not None:
             self._store.remove_unused(self._artifact.digest)
+
+    async def _made(self) -> Artifact:
+        def progress(done: int, total: int) -> None:
+            self._events.say(Progress(what="the image", done=done, total=total))
+
+        await qemu_img.convert(self._image.disk, self._part, to=DiskFormat.QCOW2, on_progress=progress)
+        return await self._store.adopt(self._part, DiskFormat.QCOW2)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from vmwright.artifacts import Artifact, ArtifactStore
     from vmwright.artifacts.facts import ImageFacts
-    from vmwright.state.database import Database
+    from vmwright.state.database import Database, Writing
 
 GIB = 1 << 30
 
@@ -95,13 +95,15 @@ class ImageLibrary:
         artifact: Artifact,
         facts: ImageFacts,
         tags: Mapping[str, str],
+        writing: Writing,
         build_id: str | None = None,
     ) -> ManagedImageRecord:
         """Create an image, or overwrite the one of that id; an artifact that it no longer needs is removed.
 
+        :param writing: opens the transaction that does it.
         :raises DistributeError: the image exists in another location.
         """
-        with self._database.session() as session:
+        with writing() as session:
             lock(session, key_of(resource_id))
             older = session.get(ImageRow, key_of(resource_id))
             _check_location(older, location)

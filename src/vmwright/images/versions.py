@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from vmwright.artifacts.facts import columns_of
 from vmwright.artifacts.region_stores import refuse_existing, remove_file
@@ -20,7 +22,7 @@ from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, DefinitionRow, ReplicaRow, VersionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
     from vmwright.images.ids import GalleryId
     from vmwright.images.numbers import VersionNumber
     from vmwright.images.records import Replica
-    from vmwright.state.database import Database
+    from vmwright.state.database import Database, Writing
     from vmwright.state.resources import Ledger
 
 
 class VersionLibrary:
-    """The versions of one $VMWRIGHT_HOME; one that is being made or removed is not shown."""
+    """The versions of one $VMWRIGHT_HOME; one that is being made or removed is not shown.
+
+    Numbers and files of versions are given and taken under the lock of their definition.
+    """
 
     def __init__(self, database: Database, artifacts: ArtifactStore, stores: RegionStores) -> None:
         self._database = database
@@ -51,27 +56,40 @@ class VersionLibrary:
             if number in lookups.taken(session, version):
                 raise _not_new(version)
 
-    async def add(self, new: NewVersion, *, ledger: Ledger, events: Events) -> VersionRecord:
+    async def add(
+        self, new: NewVersion, *, writing: Writing, ledger: Ledger, events: Events
+    ) -> VersionRecord:
         """Make a version: its number and rows first, then its replicas; where one fails, nothing stays.
 
+        :param writing: opens the transactions that do it.
         :raises VmwrightError: there is no such definition.
         :raises DistributeError: its number is taken, there is none, or a store cannot be written.
         """
-        version = self._begin(new)
+        version = self._begin(new, writing)
         made = None
-        placed: tuple[Replica, ...] = ()
+        placed: list[Replica] = []
+
+        @contextlib.contextmanager
+        def naming(replica: Replica) -> Iterator[None]:
+            with self._making(version, writing):
+                yield
+                placed.append(replica)
+
         try:
             for replica in version.replicas:
                 how = await self._stores.place(
-                    new.artifact, replica.path, region=replica.region, ledger=ledger
+                    new.artifact,
+                    replica.path,
+                    region=replica.region,
+                    naming=partial(naming, replica),
+                    ledger=ledger,
                 )
-                placed = (*placed, replica)
                 events.note(f"Replicated to {replica.region}: {replica.path} ({how})")
-            made = self._finish(version)
+            made = self._finish(version, writing)
         finally:
             if made is None:
                 # a file of somebody else, if that is what failed, is not among those placed
-                self._give_up(replace(version, replicas=placed), events)
+                self._give_up(replace(version, replicas=tuple(placed)), events)
         return made
 
     def find(self, version: GalleryId) -> VersionRecord | None:
@@ -121,7 +139,7 @@ class VersionLibrary:
             not shown any more, and the next build tries again.
         """
         with self._database.session() as session:
-            lock(session, _key(version))
+            lock(session, version.of_definition.key)
             row = session.get(VersionRow, _key(version))
             if row is None or not lookups.is_there(row):
                 raise lookups.missing_version(session, version)
@@ -148,15 +166,24 @@ class VersionLibrary:
             row = session.scalars(asked).first()
             return version_of(session, row) if row else None
 
-    def remove_unfinished(self, *, build_id: str | None = None) -> None:
+    def remove_unfinished(self) -> None:
         """Remove what a crash has left: versions half removed, or half made by a build that has ended.
 
-        :param build_id: of a build that has not, whose earlier attempts made them.
         :raises VmwrightError: a replica cannot be removed.
         """
-        nobodys = BuildRow.id == build_id
-        if build_id is None:
-            nobodys = or_(BuildRow.id.is_(None), BuildRow.ended_at.is_not(None))
+        ended = or_(BuildRow.id.is_(None), BuildRow.ended_at.is_not(None))
+        self._remove_left(ended, self._database.session)
+
+    def remove_broken_off(self, build_id: str, *, writing: Writing) -> None:
+        """Remove what earlier attempts at a build have left half made.
+
+        :param writing: opens a transaction in which whoever asks has the build, so that what it finds is not
+            another's.
+        :raises VmwrightError: a replica cannot be removed.
+        """
+        self._remove_left(BuildRow.id == build_id, writing)
+
+    def _remove_left(self, nobodys: ColumnElement[bool], looking: Writing) -> None:
         state = VersionRow.provisioning_state
         asked = (
             select(VersionRow)
@@ -165,16 +192,16 @@ class VersionLibrary:
                 (state == ProvisioningState.DELETING) | ((state == ProvisioningState.CREATING) & nobodys),
             )
         )
-        with self._database.session() as session:
+        with looking() as session:
             left = [version_of(session, row) for row in session.scalars(asked)]
         for version in left:
             self._discard(version)
             self._artifacts.remove_unused(version.digest)
 
-    def _begin(self, new: NewVersion) -> VersionRecord:
+    def _begin(self, new: NewVersion, writing: Writing) -> VersionRecord:
         """Take a number, in the transaction that records the version and where its replicas will be."""
         definition = new.id.of_definition
-        with self._database.session() as session:
+        with writing() as session:
             # whoever takes a number at the same time waits here, and then sees this one
             lock(session, definition.key)
             home = session.get(DefinitionRow, definition.key)
@@ -221,15 +248,20 @@ class VersionLibrary:
             for region in regions
         )
 
-    def _finish(self, version: VersionRecord) -> VersionRecord:
-        with self._database.session() as session:
-            lock(session, version.id.key)
-            row = session.get(VersionRow, version.id.key)
-            if row is None or row.provisioning_state != ProvisioningState.CREATING:
+    @contextlib.contextmanager
+    def _making(self, version: VersionRecord, writing: Writing) -> Iterator[tuple[Session, VersionRow]]:
+        """Open a transaction in which the version that is being made is still there."""
+        with writing() as session:
+            row = _unfinished(session, version)
+            if row is None:
                 raise DistributeError(
                     f"The version {version.id} was removed while it was made: its build has been taken over",
                     target=str(version.id),
                 )
+            yield session, row
+
+    def _finish(self, version: VersionRecord, writing: Writing) -> VersionRecord:
+        with self._making(version, writing) as (session, row):
             row.provisioning_state = ProvisioningState.SUCCEEDED
             row.created_at = datetime.now(UTC)
             return version_of(session, row)
@@ -241,16 +273,31 @@ class VersionLibrary:
             events.warn(f"{error} (the next build tries again)")
 
     def _discard(self, version: VersionRecord) -> None:
-        """Remove the replicas, then the rows that tell where they are."""
-        for replica in version.replicas:
-            try:
-                remove_file(replica.path)
-            except OSError as error:
-                raise VmwrightError(
-                    f"The replica in {replica.region} cannot be removed: {error}", target=str(replica.path)
-                ) from error
+        """Remove the replicas, then the rows that tell where they are, unless others have done so."""
         with self._database.session() as session:
+            if _unfinished(session, version) is None:
+                return
+            for replica in version.replicas:
+                try:
+                    remove_file(replica.path)
+                except OSError as error:
+                    raise VmwrightError(
+                        f"The replica in {replica.region} cannot be removed: {error}",
+                        target=str(replica.path),
+                    ) from error
             session.execute(delete(VersionRow).where(VersionRow.key == version.id.key))
+
+
+def _unfinished(session: Session, version: VersionRecord) -> VersionRow | None:
+    """Return the row of a version that is being made or removed, under the lock of its definition.
+
+    None where that is over: its number may be that of a version by now that was made at another time.
+    """
+    lock(session, version.id.of_definition.key)
+    row = session.get(VersionRow, version.id.key)
+    if row is None or row.created_at != version.created_at or lookups.is_there(row):
+        return None
+    return row
 
 
 def _number(session: Session, new: NewVersion) -> VersionNumber:

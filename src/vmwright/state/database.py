@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +20,15 @@ from vmwright.state import engines
 from vmwright.state.tables import DatabaseRow, ResourceRow, UtcDateTime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy import Connection, Engine, Function
 
     from vmwright.settings import Settings
 
 SCHEMA = "0003"
+# What opens a transaction: ``Database.session``, or one in which whoever writes makes sure first that it may.
+Writing = Callable[[], AbstractContextManager[Session]]
 # How long a PostgreSQL may take to restart.
 RESTART_SECONDS = 10
 # How often somebody who wants a name tries to have it.

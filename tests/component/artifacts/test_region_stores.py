@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import stat
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ async def test_a_replica_takes_no_second_place_on_the_same_disk(
 ) -> None:
     stores = RegionStores(Settings(home=home))
     path = stores.path("westus", VERSION, "qcow2")
-    placed = await stores.place(artifact, path, region="westus", ledger=ledger)
+    placed = await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
     assert placed in {Placed.CLONE, Placed.LINK}
     assert path.read_bytes() == BODY
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
@@ -88,7 +89,10 @@ async def test_a_replica_on_another_file_system_is_a_verified_copy(
     stores = RegionStores(Settings(home=home, stores={"westus": folder}))
     path = stores.path("westus", VERSION, "qcow2")
     try:
-        assert await stores.place(artifact, path, region="westus", ledger=ledger) is Placed.COPY
+        assert (
+            await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
+            is Placed.COPY
+        )
         assert await is_intact(path, artifact)
         path.chmod(0o644)
         path.write_bytes(BODY.replace(b"a disk", b"a dusk"))
@@ -114,7 +118,7 @@ async def test_a_copy_that_differs_is_not_placed(
     monkeypatch.setattr("vmwright.artifacts.region_stores._link", lambda *_: False)
     monkeypatch.setattr(files, "copy", half_a_copy)
     with pytest.raises(DistributeError, match="differs"):
-        await stores.place(artifact, path, region="westus", ledger=ledger)
+        await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
     assert list(path.parent.iterdir()) == []
     assert claims(database) == []
 
@@ -125,7 +129,7 @@ async def test_a_file_of_somebody_else_is_left_alone(home: Path, artifact: Artif
     path.parent.mkdir(parents=True)
     path.write_text("theirs")
     with pytest.raises(DistributeError, match="none of this library's"):
-        await stores.place(artifact, path, region="westus", ledger=ledger)
+        await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
     assert path.read_text() == "theirs"
 
 
@@ -137,7 +141,7 @@ async def test_a_link_that_leads_nowhere_is_somebody_elses_too(
     path.parent.mkdir(parents=True)
     path.symlink_to("gone")
     with pytest.raises(DistributeError, match="none of this library's"):
-        await stores.place(artifact, path, region="westus", ledger=ledger)
+        await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
 
 
 async def test_a_store_that_cannot_be_written_names_its_region_and_folder(
@@ -150,7 +154,7 @@ async def test_a_store_that_cannot_be_written_names_its_region_and_folder(
     assert "[stores] westus" in str(caught.value.hint)
     path = stores.path("westus", VERSION, "qcow2")
     with pytest.raises(DistributeError, match="region westus"):
-        await stores.place(artifact, path, region="westus", ledger=ledger)
+        await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
 
 
 async def test_the_part_is_claimed_before_it_is_made(
@@ -167,6 +171,6 @@ async def test_the_part_is_claimed_before_it_is_made(
 
     monkeypatch.setattr("vmwright.artifacts.region_stores._clone", look)
     with pytest.raises(asyncio.CancelledError):
-        await stores.place(artifact, path, region="westus", ledger=ledger)
+        await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
     assert [Path(one).parent for one in seen] == [path.parent]
     assert claims(database) == []

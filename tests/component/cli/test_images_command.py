@@ -35,7 +35,12 @@ async def fill(home: Path) -> None:
     (home / "disk").write_bytes(b"a disk")
     artifact = await artifacts.adopt(home / "disk", "qcow2")
     ImageLibrary(database, artifacts).put(
-        f"{GROUP}/images/base", location="westus", artifact=artifact, facts=FACTS, tags={}
+        f"{GROUP}/images/base",
+        location="westus",
+        artifact=artifact,
+        facts=FACTS,
+        tags={},
+        writing=database.session,
     )
     galleries.create_gallery(definition, location="westus")
     galleries.create_definition(
@@ -60,7 +65,7 @@ async def fill(home: Path) -> None:
         regions=(TargetRegion(name="East US"),),
     )
     for _ in range(2):
-        await versions.add(new, ledger=Ledger(database), events=Events())
+        await versions.add(new, writing=database.session, ledger=Ledger(database), events=Events())
     database.close()
 
 

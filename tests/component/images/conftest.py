@@ -18,7 +18,7 @@ from vmwright.images.galleries import default_identifier
 from vmwright.images.ids import GalleryId
 from vmwright.images.records import VersionRecord
 from vmwright.settings import DatabaseSettings, Settings
-from vmwright.state.database import Database
+from vmwright.state.database import Database, Writing
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import BuildRow
 from vmwright.template.model import Generation, OsType, PlanInfo
@@ -99,7 +99,9 @@ def add(
     define(galleries)
     build_id = begun(database)
 
-    async def add_one(number: str = "", body: str = "a disk", **fields: Any) -> VersionRecord:
+    async def add_one(
+        number: str = "", body: str = "a disk", writing: Writing = database.session, **fields: Any
+    ) -> VersionRecord:
         new = NewVersion(
             id=DEFINITION.of_version(number),
             artifact=await artifact_of(body, artifacts, settings.home),
@@ -110,6 +112,8 @@ def add(
             run_output="out",
             tags={"correlationId": build_id},
         )
-        return await versions.add(replace(new, **fields), ledger=Ledger(database), events=Events())
+        return await versions.add(
+            replace(new, **fields), writing=writing, ledger=Ledger(database), events=Events()
+        )
 
     return add_one

@@ -29,7 +29,7 @@ def library(database: Database, store: ArtifactStore) -> ImageLibrary:
 
 
 @pytest.fixture
-def put(tmp_path: Path, store: ArtifactStore, library: ImageLibrary) -> Any:
+def put(tmp_path: Path, database: Database, store: ArtifactStore, library: ImageLibrary) -> Any:
     async def put_one(resource_id: str, body: str, location: str = "westus") -> ManagedImageRecord:
         (tmp_path / "new").write_text(body)
         return library.put(
@@ -43,6 +43,7 @@ def put(tmp_path: Path, store: ArtifactStore, library: ImageLibrary) -> Any:
                 size_bytes=(4 << 30) + 1,
             ),
             tags={"VMImageBuilderSource": "PlatformImage a::b::c::latest (1.2.3)"},
+            writing=database.session,
         )
 
     return put_one

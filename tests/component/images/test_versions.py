@@ -305,7 +305,7 @@ async def test_builds_at_once_never_get_one_number(
         try:
             library = VersionLibrary(mine, ArtifactStore(settings.home, mine), RegionStores(settings))
             start.wait()
-            return asyncio.run(library.add(new, ledger=Ledger(mine), events=Events()))
+            return asyncio.run(library.add(new, writing=mine.session, ledger=Ledger(mine), events=Events()))
         finally:
             mine.close()
 

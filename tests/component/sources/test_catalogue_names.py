@@ -25,6 +25,7 @@ from vmwright.template.model import (
 if TYPE_CHECKING:
     from vmwright.events import Event
     from vmwright.sources.context import SourceContext
+    from vmwright.state.database import Database
 
 DEBIAN = "Debian:debian-12:12"
 UBUNTU = "Canonical:UbuntuServer:18.04-LTS"
@@ -134,7 +135,9 @@ async def test_only_built_in_sources_are_pulled(context: SourceContext) -> None:
         await builtin.pull(parse(UBUNTU), context)
 
 
-async def test_a_managed_image_is_a_source(context: SourceContext, tmp_path: Path) -> None:
+async def test_a_managed_image_is_a_source(
+    context: SourceContext, database: Database, tmp_path: Path
+) -> None:
     image_id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/images/web"
     (tmp_path / "disk").write_bytes(b"disk")
     artifact = await context.artifacts.adopt(tmp_path / "disk", "qcow2")
@@ -146,6 +149,7 @@ async def test_a_managed_image_is_a_source(context: SourceContext, tmp_path: Pat
             os_type=OsType.LINUX, os_name="Debian 12", generation=Generation.V2, size_bytes=1 << 30
         ),
         tags={},
+        writing=database.session,
     )
     disk = await resolve(ManagedImageSource(image_id=image_id.upper()), context, location="westus")
     assert (disk.path, disk.digest, disk.facts.generation) == (artifact.path, artifact.digest, Generation.V2)

@@ -75,7 +75,9 @@ def make_version(context: SourceContext, artifact: Artifact, database: Database)
             regions=(TargetRegion(name="East US"),),
             plan=PLAN,
         )
-        return await context.versions.add(new, ledger=context.ledger, events=context.events)
+        return await context.versions.add(
+            new, writing=database.session, ledger=context.ledger, events=context.events
+        )
 
     return make
 
@@ -199,9 +201,11 @@ async def test_without_any_whole_file_it_is_an_error(
 
 
 async def test_a_managed_image_must_be_in_the_templates_region(
-    context: SourceContext, artifact: Artifact, said: list[Event]
+    context: SourceContext, database: Database, artifact: Artifact, said: list[Event]
 ) -> None:
-    context.images.put(IMAGE, location="West US 2", artifact=artifact, facts=FACTS, tags={})
+    context.images.put(
+        IMAGE, location="West US 2", artifact=artifact, facts=FACTS, tags={}, writing=database.session
+    )
     disk = await resolve(ManagedImageSource(image_id=IMAGE), context, location="westus2")
     assert disk.path == artifact.path
     assert [IMAGE in event.message for event in said if isinstance(event, Notice)] == [True]

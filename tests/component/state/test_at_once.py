@@ -64,7 +64,12 @@ def test_the_same_bytes_and_the_same_image(settings: Settings) -> None:
         artifacts = ArtifactStore(settings.home, database)
         digest = adopt(settings, database, number, body="one disk")
         ImageLibrary(database, artifacts).put(
-            IMAGE, location="westus", artifact=artifacts.get(digest), facts=FACTS, tags={"by": str(number)}
+            IMAGE,
+            location="westus",
+            artifact=artifacts.get(digest),
+            facts=FACTS,
+            tags={"by": str(number)},
+            writing=database.session,
         )
         return digest
 
@@ -83,7 +88,12 @@ def test_an_image_that_others_overwrite_keeps_its_own_bytes_alone(settings: Sett
         artifacts = ArtifactStore(settings.home, database)
         digest = adopt(settings, database, number, body=f"disk {number}")
         ImageLibrary(database, artifacts).put(
-            IMAGE, location="westus", artifact=artifacts.get(digest), facts=FACTS, tags={}
+            IMAGE,
+            location="westus",
+            artifact=artifacts.get(digest),
+            facts=FACTS,
+            tags={},
+            writing=database.session,
         )
         return digest
 
@@ -134,7 +144,12 @@ def use_or_remove(settings: Settings, database: Database, number: int, artifact:
         return "removed" if artifacts.remove_unused(artifact.digest) else "in use"
     try:
         ImageLibrary(database, artifacts).put(
-            f"{IMAGE}{number}", location="westus", artifact=artifact, facts=FACTS, tags={}
+            f"{IMAGE}{number}",
+            location="westus",
+            artifact=artifact,
+            facts=FACTS,
+            tags={},
+            writing=database.session,
         )
     except VmwrightError:
         return "refused"
