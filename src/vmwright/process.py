@@ -80,7 +80,7 @@ async def run(
         process = await _spawn(command, stdin=source, env=env, hint=hint, pass_fds=pass_fds)
     if on_start:
         on_start(process.pid)
-    stdout, stderr = _Kept(process), _Kept(process)
+    stdout, stderr = _Kept(command), _Kept(command)
     streams = [
         asyncio.ensure_future(_feed(process, stdin)),
         asyncio.ensure_future(_drain(process.stdout, on_stdout or stdout)),
@@ -99,8 +99,6 @@ async def run(
             stream.cancel()
         await asyncio.wait(streams)
         await _kill_session(process)
-    if stdout.is_too_much or stderr.is_too_much:
-        raise ProcessError(f"{command[0]} printed more than {MOST_OUTPUT >> 20} MiB: {shlex.join(command)}")
     finished = Finished(command, returncode, bytes(stdout.data), bytes(stderr.data))
     if check and returncode != 0:
         raise failure(finished, hint=hint)
@@ -115,10 +113,28 @@ def failure(finished: Finished, *, hint: str | None = None) -> ProcessError:
     return ProcessError(f"{text}\n{said}" if said else text, hint=hint)
 
 
+class _Program(asyncio.subprocess.Process):
+    """A program that has been started, with our ends of its pipes."""
+
+    def __init__(self, ends: asyncio.SubprocessTransport, protocol: asyncio.SubprocessProtocol) -> None:
+        super().__init__(ends, protocol, asyncio.get_running_loop())
+        self._ends = ends
+
+    def hang_up(self) -> None:
+        """Close our ends of the pipes, whoever else holds the others, and whatever is still in them."""
+        for output in (1, 2):
+            if end := self._ends.get_pipe_transport(output):
+                end.close()
+        if self.stdin:
+            # closed in good order, it would wait until somebody takes what is left
+            end = self.stdin.transport
+            (end.abort if end.get_write_buffer_size() else end.close)()
+
+
 class Running:
     """A program that stays until it is told to end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, argv: tuple[str, ...], log: Path) -> None:
+    def __init__(self, process: _Program, argv: tuple[str, ...], log: Path) -> None:
         self._process = process
         self.argv = argv
         self.log = log
@@ -210,14 +226,16 @@ async def _spawn(
     hint: str | None,
     output: int = asyncio.subprocess.PIPE,
     pass_fds: Sequence[int] = (),
-) -> asyncio.subprocess.Process:
+) -> _Program:
     program = which(command[0])
     if program is None:
         raise ProcessError(
             f"{command[0]} is not installed on this host",
             hint=hint or "vmwright doctor names what is missing and the command that adds it",
         )
-    return await asyncio.create_subprocess_exec(
+    loop = asyncio.get_running_loop()
+    ends, protocol = await loop.subprocess_exec(
+        lambda: asyncio.subprocess.SubprocessStreamProtocol(CHUNK, loop),
         program,
         *command[1:],
         stdin=stdin,  # type: ignore[arg-type]
@@ -227,11 +245,10 @@ async def _spawn(
         start_new_session=True,
         pass_fds=pass_fds,
     )
+    return _Program(ends, protocol)
 
 
-async def _feed(
-    process: asyncio.subprocess.Process, data: bytes | Path | AsyncIterator[bytes] | None
-) -> None:
+async def _feed(process: _Program, data: bytes | Path | AsyncIterator[bytes] | None) -> None:
     if process.stdin is None or data is None or isinstance(data, os.PathLike):
         return
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -251,36 +268,30 @@ async def _drain(stream: asyncio.StreamReader | None, sink: Callable[[bytes], ob
 
 
 class _Kept:
-    """What a program prints, kept up to a bound, for it may be a guest's; then the program is killed."""
+    """What a program prints, kept up to a bound, for it may be a guest's."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, command: tuple[str, ...]) -> None:
         self.data = bytearray()
-        self.is_too_much = False
-        self._process = process
+        self._command = command
 
     def __call__(self, chunk: bytes) -> None:
-        """Keep what was read."""
-        if len(self.data) + len(chunk) <= MOST_OUTPUT:
-            self.data.extend(chunk)
-        elif not self.is_too_much:
-            self.is_too_much = True
-            _kill_group(self._process)
+        """Keep what was read; more of it than is kept is an error, which ends the program."""
+        if len(self.data) + len(chunk) > MOST_OUTPUT:
+            said = f"{self._command[0]} printed more than {MOST_OUTPUT >> 20} MiB"
+            raise ProcessError(f"{said}: {shlex.join(self._command)}")
+        self.data.extend(chunk)
 
 
-async def _kill_session(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of a program's session: the group outlives its leader where children stay."""
-    _kill_group(process)
-    # asyncio tells of its end only once both pipes are read to theirs
-    await asyncio.gather(_drain(process.stdout, _drop), _drain(process.stderr, _drop), process.wait())
+async def _kill_session(process: _Program) -> None:
+    """Kill what is left of a program's session: the group outlives its leader where children stay.
 
-
-def _kill_group(process: asyncio.subprocess.Process) -> None:
+    What has left the session may live on with the other ends of the pipes, so they are not read to their end.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _drop(_chunk: bytes) -> None:
-    """Keep nothing."""
+    # asyncio tells of the program's end only when these are closed, too
+    process.hang_up()
+    await process.wait()
 
 
 def _strings(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:

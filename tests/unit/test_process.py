@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,41 @@ async def test_cancel_kills_the_program(tmp_path: Path) -> None:
     assert not alive(pids.read_text().strip())
 
 
+# What it leaves behind is in a session of its own and holds all pipes, also the one that it is fed by.
+LEAVING = "exec 3<&0; setsid sh -c 'echo $$ > {pid}; exec sleep 3600' 3<&3 & exec sleep 3600"
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Iterator[Path]:
+    """Where a program that is left behind writes its process id; it is killed at the end."""
+    yield (file := tmp_path / "left")
+    os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("stdin", [None, bytes(1 << 20)], ids=["unfed", "fed"])
+async def test_a_time_limit_does_not_wait_for_what_left_the_session(left: Path, stdin: bytes | None) -> None:
+    with pytest.raises(ProcessError, match="did not end within"):
+        await process.run(["sh", "-c", LEAVING.format(pid=left)], timeout=1, stdin=stdin)
+    assert alive(left.read_text().strip())
+
+
+async def test_a_cancel_does_not_wait_for_what_left_the_session(left: Path) -> None:
+    task = asyncio.ensure_future(process.run(["sh", "-c", LEAVING.format(pid=left)], timeout=3600))
+    while not (left.exists() and left.read_text()):
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert alive(left.read_text().strip())
+
+
+async def test_what_a_program_left_behind_is_heard_to_its_end() -> None:
+    finished = await process.run(
+        ["sh", "-c", "(setsid sh -c 'sleep 0.5; echo late' &) ; echo early"], timeout=60
+    )
+    assert finished.text == "early\nlate"
+
+
 async def test_start_and_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = await process.start(["sh", "-c", "echo ready; exec sleep 60"], log=log)
@@ -102,7 +139,10 @@ async def test_marked_programs_are_found_and_killed_with_their_children(tmp_path
     assert await running.wait() == -9
 
 
-async def test_a_program_that_prints_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("program", ["cat /dev/zero", "setsid timeout 60 cat /dev/zero & wait"])
+async def test_a_program_that_prints_without_end_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
     monkeypatch.setattr(process, "MOST_OUTPUT", 1 << 20)
     with pytest.raises(ProcessError, match="printed more than 1 MiB"):
-        await process.run(["cat", "/dev/zero"], timeout=60)
+        await process.run(["sh", "-c", program], timeout=60)

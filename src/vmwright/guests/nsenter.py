@@ -123,21 +123,21 @@ class NsenterTransport:
         sink: OutputSink | None = None,
         timeout: float | None = None,
     ) -> process.Finished:
-        pids: list[int] = []
+        begun: dict[int, str] = {}
         run = asyncio.ensure_future(
             process.run(
                 self.arguments(command, as_root=as_root),
                 timeout=LONGEST,
                 stdin=stdin,
                 check=False,
-                on_start=pids.append,
+                on_start=lambda pid: begun.update({pid: started(pid)}),
                 on_stdout=(lambda chunk: sink(Stream.STDOUT, chunk)) if sink else None,
                 on_stderr=(lambda chunk: sink(Stream.STDERR, chunk)) if sink else None,
             )
         )
         try:
             async with asyncio.timeout(timeout):
-                await _end_of(run, pids)
+                await _end_of(run, begun)
             return run.result()
         except TimeoutError:
             raise MachineError(f"The guest did not end within {timeout:g} seconds: {command}") from None
@@ -146,7 +146,7 @@ class NsenterTransport:
         finally:
             if not run.done():
                 # before the run itself: a login shell has a session of its own, and orphans name no parent
-                for pid in pids:
+                for pid in _still(begun):
                     _kill_family(pid)
                 run.cancel()
                 await asyncio.wait({run})
@@ -170,17 +170,25 @@ def _is_last_act(leader: int) -> bool:
     return False
 
 
-async def _end_of(run: asyncio.Task[process.Finished], pids: list[int]) -> None:
+async def _end_of(run: asyncio.Task[process.Finished], begun: dict[int, str]) -> None:
     """Wait for a command's end and keep its nsenter awake meanwhile.
 
     A container on its way down stops what runs in it for a moment. nsenter, outside, then stops itself and is
     not continued with the others, but the container cannot end before nsenter has seen its child's death.
     """
     while not (await asyncio.wait({run}, timeout=AWAKE_SECONDS))[0]:
-        for pid in pids:
+        for pid in _still(begun):
             with contextlib.suppress(OSError):
                 if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == STOPPED:
                     os.kill(pid, signal.SIGCONT)
+
+
+def _still(begun: dict[int, str]) -> list[int]:
+    """Return which processes still run, of some with their starts.
+
+    What an ended nsenter has left in the container may hold its output open until its id is another's.
+    """
+    return [pid for pid, since in begun.items() if since and started(pid) == since]
 
 
 def _kill_family(ancestor: int) -> None:

@@ -108,6 +108,7 @@ async def test_a_guest_is_provisioned(
         assert await say(guest, "ls /proc/sys/kernel/random; stat -c %u /etc/shadow") != ""
         await _files_go_in(guest, tmp_path)
         await _a_cancelled_command_ends(guest)
+        await _what_it_leaves_running_holds_no_cancel_up(guest)
         await _the_host_is_out_of_reach(guest, seen(tmp_path / "m/container/root"))
         await say(guest, "sudo apt-get update -q && sudo apt-get install -q -y --no-install-recommends tree")
         assert (await say(guest, "tree --version")).startswith("tree v")
@@ -134,6 +135,17 @@ async def _a_cancelled_command_ends(guest: LinuxGuest) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await running
     assert (await guest.ask("pgrep", "^sleep$", check=False)).exit_code == 1
+
+
+async def _what_it_leaves_running_holds_no_cancel_up(guest: LinuxGuest) -> None:
+    running = asyncio.ensure_future(guest.run("(setsid sleep 4321 &); exec sleep 1234", sink=Output()))
+    while (await guest.ask("pgrep", "-f", "^sleep 1234", check=False)).exit_code != 0:
+        await asyncio.sleep(0.05)
+    running.cancel()
+    async with asyncio.timeout(60):
+        await asyncio.wait([running])
+    assert (await guest.ask("pgrep", "-f", "^sleep 1234", check=False)).exit_code == 1
+    await say(guest, "pkill -f '^sleep 4321'")
 
 
 async def _the_host_is_out_of_reach(guest: LinuxGuest, root: Path) -> None:
