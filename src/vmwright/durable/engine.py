@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from vmwright.durable.journal import Body, FailedError, Journal, settled
 from vmwright.errors import LostBuildError, VmwrightError
+from vmwright.state.engines import connection_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -181,7 +182,6 @@ def _config(url: URL, executor: str) -> DBOSConfig:
         application_version=VERSION,
         serializer=DBOSPortableJSONSerializer(),
         system_database_url=url.render_as_string(hide_password=False),
-        db_engine_kwargs={"pool_size": CONNECTIONS},
         # no workflow waits for messages: this is only how long it takes to close
         notification_listener_polling_interval_sec=CLOSE_SECONDS,
         # its errors are ours, which are told in our own words
@@ -191,6 +191,8 @@ def _config(url: URL, executor: str) -> DBOSConfig:
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _configure_sqlite)
         config["system_database_engine"] = engine
+    else:
+        config["db_engine_kwargs"] = {"pool_size": CONNECTIONS, "connect_args": connection_to(url)}
     return config
 
 

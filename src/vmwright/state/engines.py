@@ -74,13 +74,18 @@ def journal_url(settings: Settings) -> URL:
 
 def postgresql_engine(url: URL) -> Engine:
     """Return an engine whose connections are tried before use and notice when the server is gone."""
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=connection_to(url))
+
+
+def connection_to(url: URL) -> dict[str, str]:
+    """Return what each connection to a PostgreSQL is made with, so that none waits without bound.
+
+    What the URL says of it counts instead.
+    """
     server = f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
     defaults = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "vmwright", **ALIVE}
     given = {name: value for name, value in defaults.items() if name not in url.query}
-    options = " ".join([server, *_values(url, "options")])
-    return create_engine(
-        url, pool_pre_ping=True, hide_parameters=True, connect_args={**given, "options": options}
-    )
+    return {**given, "options": " ".join([server, *_values(url, "options")])}
 
 
 def sqlite_engine(home: Path) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -19,6 +20,7 @@ from sqlalchemy import URL
 from tests.conftest import ROOT
 from tests.engine_process import STEPS
 from tests.journals import everything
+from tests.postgres import PostgreSQL
 from vmwright.durable import Engine, Journal, engine
 from vmwright.errors import BuildError, LostBuildError, VmwrightError
 from vmwright.settings import DatabaseSettings, Settings
@@ -169,6 +171,29 @@ async def test_a_database_that_is_none_is_said_in_our_words(tmp_path: Path) -> N
     (tmp_path / "journal.sqlite").unlink()
     async with launched(url) as engine:  # the process may try again
         await engine.run("a.1", Workflow())
+
+
+def connections_to(port: int) -> Iterator[socket.socket]:
+    """Give this process's connections to a port of this host."""
+    for file in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if str(file.readlink()).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(file.name))) as one:
+                    if one.family == socket.AF_INET and one.getpeername()[1] == port:
+                        yield one
+
+
+async def test_a_server_that_vanishes_is_noticed(postgresql: PostgreSQL) -> None:
+    alive = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_USER_TIMEOUT: 30_000}
+    with postgresql.migrated() as configured:
+        async with launched(journal_url(Settings(database=configured))) as engine:
+            await engine.run("a.1", Workflow())
+            noticed = [
+                {name: one.getsockopt(socket.IPPROTO_TCP, name) for name in alive}
+                for one in connections_to(postgresql.port)
+            ]
+    assert noticed
+    assert all(one == alive for one in noticed)
 
 
 class Running:
