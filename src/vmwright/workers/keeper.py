@@ -7,7 +7,7 @@ It reads from its standard input, a pipe of its owner's, one line for each thing
     owner TOKEN                                     what the owner's programs carry (``marks.py``)
     claim process TOKEN | release process TOKEN     programs that carry a mark of the ledger
     claim cgroup NAME | release cgroup NAME         a container
-    beat SECONDS                                    I shall be heard of again within so many seconds
+    beat UNTIL                                      I shall be heard of again by then (``clock.py``)
     end                                             what is still claimed goes; nothing else is to be done
 
 When the pipe closes, its owner has died: everything that it had started is killed. When no beat comes, its
@@ -25,10 +25,13 @@ import time
 
 from vmwright.machines.cgroup_trees import kill_all
 from vmwright.marks import kill_marked, kill_owned
+from vmwright.workers.clock import seconds
 
 CHUNK = 1 << 16
 # As long as the owner is silent, its programs are looked for again: it may have lived for a moment.
 AGAIN_SECONDS = 1.0
+# The clock is looked at as often as this: while the host sleeps, a wait stands still, but no lease does.
+LOOK_SECONDS = 1.0
 END = "end"
 
 
@@ -50,14 +53,19 @@ class Charge:
                 self.claims[kind].add(name)
             case ["release", kind, name] if kind in self.claims:
                 self.claims[kind].discard(name)
-            case ["beat", seconds]:
-                self.deadline = time.monotonic() + float(seconds)
+            case ["beat", until]:
+                self.deadline = float(until)
             case _:
                 say(f"not understood: {line}")
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the owner has been silent for too long."""
+        return self.deadline is not None and seconds() >= self.deadline
+
     def patience(self) -> float | None:
-        """Return for how many seconds the owner may be silent from now on; None: for ever."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        """Return for how many seconds to listen before the clock is looked at; None: for ever."""
+        return None if self.deadline is None else min(max(0.0, self.deadline - seconds()), LOOK_SECONDS)
 
     def kill(self, why: str) -> None:
         """Kill all that the owner has started, or what it has claimed where it can still see to the rest."""
@@ -73,8 +81,9 @@ def watch(pipe: int) -> None:
     charge, rest = Charge(), b""
     while True:
         if not select.select([pipe], [], [], charge.patience())[0]:
-            charge.kill("the owner is silent")
-            charge.deadline = time.monotonic() + AGAIN_SECONDS
+            if charge.is_overdue:
+                charge.kill("the owner is silent")
+                charge.deadline = seconds() + AGAIN_SECONDS
             continue
         heard = os.read(pipe, CHUNK)
         if not heard:

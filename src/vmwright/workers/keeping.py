@@ -7,13 +7,15 @@ import contextlib
 import os
 import signal
 import sys
-import time
+import threading
 from typing import TYPE_CHECKING, Self
 
 from vmwright import process
+from vmwright.errors import VmwrightError
 from vmwright.marks import own_token
 from vmwright.state.resources import ResourceKind
 from vmwright.workers import keeper as program
+from vmwright.workers.clock import seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,19 +26,22 @@ if TYPE_CHECKING:
 
 KEPT = frozenset({ResourceKind.PROCESS, ResourceKind.CGROUP})
 END_SECONDS = 10.0
-# a keeper that ends again and again before it has lived this long is not started any more
+# Seconds before another keeper is started, by how many in a row could not be, or did not live for long.
+PAUSES = (0.0, 0.0, 1.0, 5.0, 15.0, 60.0)
 SHORT_LIFE = 5.0
-SHORT_LIVES = 3
 
 
 class Keeper:
-    """A keeper that runs; made by ``started``. It is told of claims as the ``observer`` of a ``Ledger``."""
+    """A keeper that runs; made by ``started``. It is told of claims as the ``observer`` of a ``Ledger``.
+
+    It may be told from any thread, also while another one is started.
+    """
 
     def __init__(self, events: Events, log: Path) -> None:
         self._events = events
         self._log = log
         self._claims: set[tuple[ResourceKind, str]] = set()
-        self._patience: float | None = None
+        self._lock = threading.RLock()
         self._deadline: float | None = None
         self._stops = 0
         self._pipe: int | None = None
@@ -54,8 +59,8 @@ class Keeper:
         :raises ProcessError: it cannot be started.
         """
         keeper = cls(events, log)
-        await keeper._start()
-        watching = asyncio.create_task(keeper._watch())
+        first = await keeper._start()
+        watching = asyncio.create_task(keeper._watch(first))
         try:
             yield keeper
         finally:
@@ -71,27 +76,30 @@ class Keeper:
     @property
     def stops(self) -> int:
         """How often the keeper has ended everything, for a beat was overdue."""
-        is_overdue = self._deadline is not None and time.monotonic() >= self._deadline
-        return self._stops + is_overdue
+        with self._lock:
+            is_overdue = self._deadline is not None and seconds() >= self._deadline
+            return self._stops + is_overdue
 
     def claimed(self, kind: ResourceKind, identity: str) -> None:
         """Let it know of a claim, before the thing is made."""
         if kind in KEPT:
-            self._claims.add((kind, identity))
-            self._tell(f"claim {kind} {identity}")
+            with self._lock:
+                self._claims.add((kind, identity))
+                self._tell(f"claim {kind} {identity}")
 
     def released(self, kind: ResourceKind, identity: str) -> None:
         """Let it know that the thing is gone."""
         if kind in KEPT:
-            self._claims.discard((kind, identity))
-            self._tell(f"release {kind} {identity}")
+            with self._lock:
+                self._claims.discard((kind, identity))
+                self._tell(f"release {kind} {identity}")
 
-    def beat(self, seconds: float) -> None:
+    def beat(self, lasts: float) -> None:
         """Live: where no other beat comes within so many seconds, everything is killed."""
-        self._stops = self.stops
-        self._patience = seconds
-        self._deadline = time.monotonic() + seconds
-        self._tell(f"beat {seconds:g}")
+        with self._lock:
+            self._stops = self.stops
+            self._deadline = seconds() + lasts
+            self._tell(f"beat {self._deadline}")
 
     def _tell(self, line: str) -> None:
         if self._pipe is None:
@@ -105,7 +113,7 @@ class Keeper:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
-    async def _start(self) -> None:
+    async def _start(self) -> Running:
         theirs, ours = os.pipe()
         os.set_blocking(ours, False)
         with contextlib.ExitStack() as unless_started:
@@ -113,35 +121,43 @@ class Keeper:
             try:
                 # -P: the working folder is no place to look for modules
                 argv = [sys.executable, "-P", "-m", program.__name__]
-                self._running = await process.start(argv, log=self._log, stdin=theirs)
+                running = self._running = await process.start(argv, log=self._log, stdin=theirs)
             finally:
                 os.close(theirs)
             unless_started.pop_all()
-        self._pipe = ours
-        self._tell(f"owner {own_token()}")
-        for kind, identity in sorted(self._claims):
-            self._tell(f"claim {kind} {identity}")
-        if self._patience is not None:
-            self.beat(self._patience)
+        with self._lock:
+            self._pipe = ours
+            self._tell(f"owner {own_token()}")
+            for kind, identity in sorted(self._claims):
+                self._tell(f"claim {kind} {identity}")
+            if self._deadline is not None:
+                self._tell(f"beat {self._deadline}")
+        return running
 
-    async def _watch(self) -> None:
+    async def _watch(self, first: Running) -> None:
         """Start another keeper when this one ends, which only a kill from outside makes it do."""
         loop, short = asyncio.get_running_loop(), 0
-        while self._running and short < SHORT_LIVES:
-            begun = loop.time()
-            code = await self._running.wait()
+        begun, end = loop.time(), await self._end_of(first)
+        while True:
             short = short + 1 if loop.time() - begun < SHORT_LIFE else 0
-            self._hang_up()
-            self._events.warn(
-                f"The keeper, which ends machines when vmwright dies, ended with exit code {code}; "
-                "another is started"
-            )
-            await self._start()
-        self._events.warn(f"The keeper ends again and again: {self._log} may tell why")
+            self._events.warn(f"The keeper, which ends machines when vmwright dies, {end}")
+            await asyncio.sleep(PAUSES[min(short, len(PAUSES) - 1)])
+            begun = loop.time()
+            try:
+                end = await self._end_of(await self._start())
+            except (VmwrightError, OSError, RuntimeError) as error:  # the last one: no thread to wait for it
+                end = f"cannot be started, and is tried again: {error}"
+
+    async def _end_of(self, running: Running) -> str:
+        """Wait for the end of the keeper that runs; return how it came to it."""
+        code = await running.wait()
+        self._hang_up()
+        return f"ended with exit code {code}; another is started ({self._log} may tell why)"
 
     async def _end(self) -> None:
-        self._tell(program.END)
-        self._hang_up()
+        with self._lock:
+            self._tell(program.END)
+            self._hang_up()
         if self._running:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(END_SECONDS):
@@ -149,6 +165,7 @@ class Keeper:
             await self._running.end(grace=0)
 
     def _hang_up(self) -> None:
-        if self._pipe is not None:
-            os.close(self._pipe)
-            self._pipe = None
+        with self._lock:
+            if self._pipe is not None:
+                os.close(self._pipe)
+                self._pipe = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import time
 from typing import TYPE_CHECKING, Self
 
 from vmwright.builds import messages
@@ -17,6 +16,7 @@ from vmwright.runs.executors import Executor, ExecutorKind, living
 from vmwright.runs.listing import unfinished
 from vmwright.runs.queue import claim_next, held_by, release
 from vmwright.state.engines import journal_url
+from vmwright.workers.clock import seconds
 from vmwright.workers.heartbeat import beating
 from vmwright.workers.keeping import Keeper
 from vmwright.workers.reaper import kill_left
@@ -70,12 +70,12 @@ class Runner:
         """
         async with contextlib.AsyncExitStack() as stack:
             keeper = await stack.enter_async_context(Keeper.started(events, log=settings.home / LOG))
-            begun = time.monotonic()
+            begun = seconds()
             executor = Executor.register(database, kind, offer)
             runner = cls(settings, database, executor, keeper, events)
             stack.callback(runner._end_executor)
             stack.push_async_callback(runner._stop_engine)
-            runner._renewed(begun + executor.lease.ttl - time.monotonic())
+            runner._renewed(begun + executor.lease.ttl - seconds())
             await stack.enter_async_context(beating(executor, renewed=runner._renewed, lost=runner._lost))
             watching = asyncio.create_task(runner._watch_builds())
             stack.callback(watching.cancel)

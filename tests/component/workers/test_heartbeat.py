@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.queueing import offer
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import Executor, ExecutorKind, Lease, living
 from vmwright.state.database import Database
+from vmwright.workers import heartbeat
 from vmwright.workers.heartbeat import DECLARED_DEAD, beating
 
 QUICK = Lease(ttl=1.0, beat=0.1)
@@ -22,12 +24,13 @@ class Heard:
     def __init__(self) -> None:
         self.beats = 0
         self.beat = asyncio.Event()
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[str] = self.loop.create_future()
 
     def renewed(self, lasts: float) -> None:
         assert 0 < lasts <= QUICK.ttl
         self.beats += 1
-        self.beat.set()
+        self.loop.call_soon_threadsafe(self.beat.set)
 
     async def another(self) -> None:
         self.beat.clear()
@@ -120,3 +123,26 @@ async def test_beats_do_not_wait_for_the_loops_threads(executor: Executor) -> No
         await heard.another()
         free.set()
         await asyncio.gather(*busy)
+
+
+async def test_beats_do_not_wait_for_the_loop_itself(executor: Executor) -> None:
+    beats, heard = threading.Semaphore(0), Heard()
+    async with beating(executor, renewed=lambda _: beats.release(), lost=heard.lost.set_result):
+        assert all(beats.acquire(timeout=20) for _ in range(3))
+    assert not heard.lost.done()
+
+
+def stands_still_until_dead(database: Database) -> None:
+    while living(database):
+        time.sleep(0.01)
+
+
+async def test_a_loop_that_stands_still_for_long_loses_its_lease(
+    database: Database, executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "STILL_SECONDS", 3 * QUICK.beat)
+    heard = Heard()
+    async with beating(executor, renewed=heard.renewed, lost=heard.lost.set_result):
+        await heard.another()
+        stands_still_until_dead(database)
+        assert await asyncio.wait_for(heard.lost, 20) == DECLARED_DEAD

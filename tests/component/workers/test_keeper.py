@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from vmwright import marks, process
 from vmwright.errors import ProcessError
 from vmwright.events import Events, Notice
 from vmwright.state.resources import ResourceKind
+from vmwright.workers import keeper, keeping
+from vmwright.workers.keeper import Charge
 from vmwright.workers.keeping import Keeper
 
 # What a build has: a machine that is claimed, and a program that is not, both with a child.
@@ -142,9 +146,68 @@ async def test_a_keeper_that_does_not_listen_is_replaced(tmp_path: Path) -> None
         os.kill(first, signal.SIGSTOP)
         async with asyncio.timeout(30):
             while keeper.pid == first:
-                keeper.beat(600)
-                await asyncio.sleep(0)
+                await asyncio.to_thread(keeper.beat, 600)
         assert is_alive(keeper.pid)
+
+
+async def test_a_keeper_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [ProcessError("no python"), BlockingIOError("no process"), RuntimeError("no thread")]
+    left, said = list(faults), list[str]()
+    start = process.start
+
+    async def fails_at_first(argv: list[str], *, log: Path, stdin: int) -> process.Running:
+        if left:
+            raise left.pop(0)
+        return await start(argv, log=log, stdin=stdin)
+
+    monkeypatch.setattr(keeping, "PAUSES", (0.0,))
+    events = Events(lambda event: said.append(event.message) if isinstance(event, Notice) else None)
+    async with Keeper.started(events, log=tmp_path / "keeper.log") as keeper:
+        keeper.claimed(ResourceKind.PROCESS, "kept-token")
+        machine = await start(["sleep", "607"], log=tmp_path / "log", env=marks.marked("kept-token"))
+        monkeypatch.setattr(process, "start", fails_at_first)
+        first = keeper.pid
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while keeper.pid == first:
+                await asyncio.sleep(0.01)
+        keeper.beat(0.2)
+        async with asyncio.timeout(10):
+            assert await machine.wait() == -9
+    assert all(
+        text.endswith(f"cannot be started, and is tried again: {fault}")
+        for fault, text in zip(faults, said[1:], strict=True)
+    )
+
+
+async def test_a_lease_ends_while_the_host_sleeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept, waits, killed = [0.0], asyncio.Event(), asyncio.Event()
+    read, listen, loop = time.clock_gettime, select.select, asyncio.get_running_loop()
+
+    def listens(pipes: list[int], _: list[int], __: list[int], patience: float | None) -> object:
+        if patience is not None:
+            loop.call_soon_threadsafe(waits.set)
+        return listen(pipes, [], [], patience)
+
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + slept[0])
+    monkeypatch.setattr(select, "select", listens)
+    monkeypatch.setattr(Charge, "kill", lambda _charge, _why: loop.call_soon_threadsafe(killed.set))
+    owner = Keeper(Events(), tmp_path / "keeper.log")
+    theirs, owner._pipe = os.pipe()
+    watching = asyncio.create_task(asyncio.to_thread(keeper.watch, theirs))
+    try:
+        owner.beat(600)
+        await waits.wait()
+        assert owner.stops == 0
+        slept[0] = 601.0
+        assert owner.stops == 1
+        await asyncio.wait_for(killed.wait(), 20)
+    finally:
+        owner._hang_up()
+        await watching
+        os.close(theirs)
 
 
 async def test_a_host_that_cannot_start_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
