@@ -23,7 +23,7 @@ from vmwright.errors import LostBuildError, VmwrightError
 from vmwright.state.engines import connection_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
     from sqlite3 import Connection as SqliteConnection
 
     from dbos import StepInfo, WorkflowStatus
@@ -60,12 +60,13 @@ class Engine:
         engine = cls(executor)
         DBOS.listen_queues([executor])
         try:
-            # here and not in a thread: workflows run in the event loop that launches
-            DBOS.launch()
-        except (DBAPIError, refusals.DBOSException) as error:
+            with _in_our_words():
+                # here and not in a thread: workflows run in the event loop that launches
+                DBOS.launch()
+        except VmwrightError:
             # what has started of it would keep the process from trying again
             await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
-            raise VmwrightError(f"The journal of builds cannot be used: {type(error).__name__}") from error
+            raise
         return engine
 
     async def run(
@@ -93,29 +94,37 @@ class Engine:
             del self._bodies[key]
 
     async def cancel(self, key: str) -> None:
-        """Let an attempt, wherever it runs, begin no further step."""
-        await DBOS.cancel_workflow_async(key)
+        """Let an attempt, wherever it runs, begin no further step.
+
+        :raises VmwrightError: the journal cannot be used, as with all methods from here on.
+        """
+        with _in_our_words():
+            await DBOS.cancel_workflow_async(key)
 
     async def forget(self, keys: Collection[str]) -> None:
         """Remove attempts from the journal; those that are not in it are no error."""
-        await DBOS.delete_workflows_async(list(keys))
+        with _in_our_words():
+            await DBOS.delete_workflows_async(list(keys))
 
     async def keys(self) -> tuple[str, ...]:
         """Return the keys of all attempts in the journal."""
-        known = await DBOS.list_workflows_async(load_input=False, load_output=False)
+        with _in_our_words():
+            known = await DBOS.list_workflows_async(load_input=False, load_output=False)
         return tuple(one.workflow_id for one in known)
 
     async def executors(self) -> tuple[str, ...]:
         """Return the ids of the processes that have gone on with an attempt and not been forgotten."""
-        return tuple(queue.name for queue in await DBOS.list_queues_async())
+        with _in_our_words():
+            return tuple(queue.name for queue in await DBOS.list_queues_async())
 
     async def forget_executor(self, executor: str) -> None:
         """Remove what the engine of a process has left that was killed."""
-        await DBOS.delete_queue_async(executor)
+        with _in_our_words():
+            await DBOS.delete_queue_async(executor)
 
     async def close(self) -> None:
         """Stop the engine; the process can launch another one."""
-        with contextlib.suppress(DBAPIError):
+        with contextlib.suppress(VmwrightError):
             await self.forget_executor(self._queue)
         # its threads are those of the event loop, too
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
@@ -173,6 +182,14 @@ def _first_to_run(steps: list[StepInfo], again_from: str | None) -> int:
     if again_from in names:
         return done[names.index(again_from)]["function_id"]
     return max((step["function_id"] for step in done), default=0) + 1
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, refusals.DBOSException) as error:
+        raise VmwrightError(f"The journal of builds cannot be used: {type(error).__name__}") from error
 
 
 def _config(url: URL, executor: str) -> DBOSConfig:

@@ -162,7 +162,8 @@ class Runner:
         finally:
             del self._attempts[build.id]
         if result.error is None:
-            await (await self.engine).forget(journal_keys(build.id, build.claim.attempt))
+            with contextlib.suppress(VmwrightError):  # what is left there is swept
+                await (await self.engine).forget(journal_keys(build.id, build.claim.attempt))
         return result
 
     async def sweep_journal(self) -> None:

@@ -57,7 +57,7 @@ async def build(bench: Bench, build_id: str) -> BuildResult:
 
 
 def queued(bench: Bench, *distribute: Distributor) -> str:
-    return submit(bench.request(distribute=distribute), bench.database, queued=True)
+    return submit(bench.request(distribute=distribute), bench.database)
 
 
 async def test_the_image_of_a_newer_build_is_not_overwritten(
