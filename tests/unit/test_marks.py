@@ -73,4 +73,6 @@ async def test_what_a_killed_program_starts_meanwhile_is_killed(tmp_path: Path) 
         await asyncio.sleep(0.01)
     assert marks.kill_marked("breeding-token") >= 1
     assert await running.wait() == -9
-    assert marks.kill_marked("breeding-token") == 0
+    async with asyncio.timeout(10):
+        while marks.kill_marked("breeding-token"):  # those that are still dying count
+            await asyncio.sleep(0.01)

@@ -33,6 +33,8 @@ AGAIN_SECONDS = 1.0
 # The clock is looked at as often as this: while the host sleeps, a wait stands still, but no lease does.
 LOOK_SECONDS = 1.0
 END = "end"
+# A program that is being started lets go of its owner's pipe a moment before its marks can be read.
+STARTING_SECONDS = 0.5
 
 
 class Charge:
@@ -67,13 +69,21 @@ class Charge:
         """Return for how many seconds to listen before the clock is looked at; None: for ever."""
         return None if self.deadline is None else min(max(0.0, self.deadline - seconds()), LOOK_SECONDS)
 
-    def kill(self, why: str) -> None:
+    def kill(self, why: str) -> int:
         """Kill all that the owner has started, or what it has claimed where it can still see to the rest."""
         killed = kill_marked(*self.claims["process"]) + kill_owned(*self.owners)
         killed += sum(kill_all(name) for name in self.claims["cgroup"])
         if killed or why not in self._said:
             say(f"{why}: {killed} programs killed")
         self._said.add(why)
+        return killed
+
+    def kill_to_the_last(self, why: str) -> None:
+        """Kill all that the owner has started, also what it was just starting."""
+        self.kill(why)
+        time.sleep(STARTING_SECONDS)
+        while self.kill(why):
+            time.sleep(STARTING_SECONDS)
 
 
 def watch(pipe: int) -> None:
@@ -87,7 +97,7 @@ def watch(pipe: int) -> None:
             continue
         heard = os.read(pipe, CHUNK)
         if not heard:
-            charge.kill("the owner is gone")
+            charge.kill_to_the_last("the owner is gone")
             return
         *lines, rest = (rest + heard).split(b"\n")
         for line in lines:

@@ -56,6 +56,9 @@ async def test_a_stopped_owner_loses_its_machine_and_can_go_on(tmp_path: Path) -
     say(beats=True)
     say(code=await machine.wait(), stops=keeper.stops)
     keeper.beat(600)
+    import fcntl, termios
+    while fcntl.ioctl(keeper._pipe, termios.FIONREAD, bytes(4)) != bytes(4):
+        await asyncio.sleep(0.01)  # until it has heard that, it may be looking for programs
     again = await process.start(["sleep", "602"], log=folder / "log", env=marks.marked(token))
     say(pid=again.pid, keeper=keeper.pid, stops=keeper.stops)
     await asyncio.sleep(600)
@@ -191,9 +194,13 @@ async def test_a_lease_ends_while_the_host_sleeps(tmp_path: Path, monkeypatch: p
             loop.call_soon_threadsafe(waits.set)
         return listen(pipes, [], [], patience)
 
+    def kills(_charge: Charge, _why: str) -> int:
+        loop.call_soon_threadsafe(killed.set)
+        return 0
+
     monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + slept[0])
     monkeypatch.setattr(select, "select", listens)
-    monkeypatch.setattr(Charge, "kill", lambda _charge, _why: loop.call_soon_threadsafe(killed.set))
+    monkeypatch.setattr(Charge, "kill", kills)
     owner = Keeper(Events(), tmp_path / "keeper.log")
     theirs, owner._pipe = os.pipe()
     watching = asyncio.create_task(asyncio.to_thread(keeper.watch, theirs))
