@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmwright.cli.running import opened, run
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import living
-from vmwright.runs.going_on import SHORT
+from vmwright.runs.hints import SHORT
 from vmwright.runs.listing import find_run, get_run
 from vmwright.runs.queue import CancelAnswer, ask_cancel
 from vmwright.runs.waking import wake

@@ -11,7 +11,7 @@ from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import duration, minute
 from vmwright.runs import listing
-from vmwright.runs.going_on import SHORT
+from vmwright.runs.hints import SHORT
 from vmwright.runs.states import RunState
 from vmwright.runs.templates import templates as kept_templates
 

@@ -36,7 +36,7 @@ from vmwright.events import (
     StepEnded,
     StepStarted,
 )
-from vmwright.runs.going_on import SHORT
+from vmwright.runs.hints import SHORT
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmwright.builds.log import FILE_NAME, VALIDATION
 from vmwright.cli.screen import printable
 from vmwright.errors import VmwrightError
-from vmwright.runs.going_on import SHORT
+from vmwright.runs.hints import SHORT
 from vmwright.runs.listing import end_interrupted, get_run
 from vmwright.runs.logs import read_log
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from vmwright.runs.hints import SHORT
 from vmwright.runs.states import RunState
 from vmwright.runs.stored_request import StoredRequest
 from vmwright.state.host import host_id
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from vmwright.runs.queue import Claim
     from vmwright.state.database import Database
-
-# As many characters of an id as people are shown.
-SHORT = 8
 
 
 def way_on(database: Database, build_id: str) -> str | None:
@@ -59,12 +57,6 @@ def kept(database: Database, claim: Claim, *, steps: int) -> str | None:
     if newest.step == 0:
         return f"{begins}: its disk of {since} is kept, before its first step"
     return f"{begins}: {done} kept, as of {since}"
-
-
-def hint_while_it_runs(build_id: str) -> str:
-    """Return what can be done about a build that runs."""
-    short = build_id[:SHORT]
-    return f"`vmwright logs -f {short}` follows it, `vmwright cancel {short}` ends it"
 
 
 def newest_layer(session: Session, build_id: str) -> LayerRow | None:

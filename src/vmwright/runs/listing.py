@@ -10,7 +10,8 @@ from sqlalchemy import or_, select
 
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import living
-from vmwright.runs.going_on import SHORT, hint_to_go_on
+from vmwright.runs.going_on import hint_to_go_on
+from vmwright.runs.hints import SHORT
 from vmwright.runs.queue import QUEUE, waiting
 from vmwright.runs.records import all_outputs, outputs_of
 from vmwright.runs.states import RunState

@@ -23,7 +23,7 @@ from vmwright.machines.sizes import Capacity
 from vmwright.runs import turns
 from vmwright.runs.capacity import granted
 from vmwright.runs.executors import living
-from vmwright.runs.going_on import hint_while_it_runs
+from vmwright.runs.hints import hint_while_it_runs
 from vmwright.runs.states import RunState, RunSubState
 from vmwright.runs.turns import NOTHING, Waiting, next_turn
 from vmwright.state.database import lock

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 
 from vmwright.errors import UnsupportedError, VmwrightError
-from vmwright.runs.going_on import SHORT, newest_layer
+from vmwright.runs.going_on import newest_layer
+from vmwright.runs.hints import SHORT
 from vmwright.runs.queue import take, taking
 from vmwright.runs.records import outputs_of
 from vmwright.runs.secrets import shown
