@@ -58,5 +58,4 @@ def _cgroups(home: Path) -> set[str]:
 
 
 def _staged(home: Path) -> set[str]:
-    left = [*home.glob("staging/*"), *home.glob("builds/*/*/layers"), *home.glob("boots/*")]
-    return {f"folder {path}" for path in left}
+    return {f"folder {path}" for path in (*home.glob("staging/*"), *home.glob("boots/*"))}
