@@ -53,8 +53,9 @@ def _loops(home: Path) -> set[str]:
 
 def _cgroups(home: Path) -> set[str]:
     names = {folder.name[:8] for folder in (home / "builds").glob("*")}
-    folders = Path("/sys/fs/cgroup").rglob("vmwright-*")
-    return {f"cgroup {folder}" for folder in folders if folder.name.removeprefix("vmwright-")[:8] in names}
+    folders = (Path(above, name) for above, below, _ in os.walk("/sys/fs/cgroup") for name in below)
+    ours = (folder for folder in folders if folder.name.startswith("vmwright-"))
+    return {f"cgroup {folder}" for folder in ours if folder.name.removeprefix("vmwright-")[:8] in names}
 
 
 def _staged(home: Path) -> set[str]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # It sees what this host mounts and unmounts later, and the host sees nothing of it. Without "slave", a disk
 # that somebody else has mounted now would be held until this namespace ends.
-HOLDER = ("unshare", "--mount", "--propagation", "slave", "--", "sleep", "infinity")
+PROGRAM = "sleep"
+HOLDER = ("unshare", "--mount", "--propagation", "slave", "--", PROGRAM, "infinity")
 
 
 class MountNamespace:
@@ -48,7 +49,7 @@ class MountNamespace:
         try:
             holder = await process.start(HOLDER, log=log, env=marked(token))
             try:
-                if not await holder.is_ready(lambda: _namespace_of(holder.pid) != _namespace_of("self")):
+                if not await holder.is_ready(lambda: _holds(holder.pid)):
                     raise ProcessError(f"This host makes no mount namespace: {holder.last_lines()}")
                 yield cls(holder)
             finally:
@@ -65,8 +66,8 @@ class MountNamespace:
         return Path(f"/proc/{self._holder.pid}/root{path}")
 
 
-def _namespace_of(pid: int | str) -> str:
-    try:
-        return str(Path(f"/proc/{pid}/ns/mnt").readlink())
-    except OSError:
-        return _namespace_of("self")
+def _holds(pid: int) -> bool:
+    """Return whether the holder has come to its last program: only then nothing is shared with the host."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip() == PROGRAM
+    return False

@@ -130,9 +130,9 @@ class Runner:
         def was_stopped() -> bool:
             return self.executor.kind is ExecutorKind.WORKER and self._keeper.stops > stops
 
-        error: VmwrightError = messages.defect()
+        error: VmwrightError
         try:
-            attempt = await open_attempt(
+            return await open_attempt(
                 claim,
                 settings=self._settings,
                 database=self._database,
@@ -145,8 +145,6 @@ class Runner:
             error = reason
         except OSError as reason:
             error = messages.host_failure(reason)
-        else:
-            return attempt
         await end_unopened(self._database, claim, error)
         raise error
 
