@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.disks.mounts import thaw
 from vmwright.errors import MachineError
-from vmwright.machines.cgroup_trees import Hierarchy, folders_of, has_own_root, kill, members
+from vmwright.machines.cgroup_trees import Hierarchy, folders_of, has_own_root, kill, members, with_all_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,8 +130,7 @@ def _joining(folders: Iterator[Path]) -> tuple[str, ...]:
 
 
 def _removed(folder: Path) -> bool:
-    children = (path for path in folder.rglob("*") if path.is_dir())
-    for path in [*sorted(children, key=lambda path: len(path.parts), reverse=True), folder]:
+    for path in with_all_below(folder):
         with contextlib.suppress(OSError):
             path.rmdir()
     return not folder.exists()

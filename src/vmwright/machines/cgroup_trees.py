@@ -54,13 +54,18 @@ def folders_of(name: str) -> list[Path]:
     return [folder for tree in hierarchies() if (folder := tree.root / name).is_dir()]
 
 
+def with_all_below(folder: Path) -> list[Path]:
+    """Return a cgroup and those in it, the innermost first; they may be removed by others meanwhile."""
+    return [Path(one) for one, _, _ in os.walk(folder, topdown=False)]
+
+
 def members(folders: list[Path]) -> set[int]:
     """Return the processes in cgroups and all below them."""
     found: set[int] = set()
     for folder in folders:
-        for file in folder.rglob("cgroup.procs"):
+        for one in with_all_below(folder):
             with contextlib.suppress(OSError):
-                found.update(int(line) for line in file.read_text().split())
+                found.update(int(line) for line in (one / "cgroup.procs").read_text().split())
     return found - {0}
 
 
