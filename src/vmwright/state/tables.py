@@ -108,7 +108,8 @@ class BuildRow(Base):
     a lower one may write here any more (0: nobody has had it yet). A build without ``executor`` that has not
     ended waits in the queue where it is ``queued``, and has been interrupted where it is not.
 
-    ``key`` is the name in lower case, ``machine_wish`` one of auto, vm, container; ``cpus`` and
+    ``key`` names the template: its ``template_id`` (of a resource of the service) or its name, in lower case;
+    one of them is built at a time. ``machine_wish`` is one of auto, vm, container; ``cpus`` and
     ``memory_mib`` are what the template asks for. ``taken_at`` is when an executor took the build last;
     ``overtaken`` counts the builds that went first because this one is big, until ``held_by`` names an
     executor that makes room for it.
@@ -123,7 +124,8 @@ class BuildRow(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), index=True)
-    key: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(Text)
+    template_id: Mapped[str | None] = mapped_column(Text)
     template: Mapped[dict[str, Any]]
     request: Mapped[dict[str, Any]]
     run_state: Mapped[str] = mapped_column(String(32))

@@ -1,0 +1,1 @@
+"""The Azure face over HTTP: tokens, roles, resources, long-running operations, one module per provider."""

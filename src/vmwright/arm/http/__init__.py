@@ -1,0 +1,1 @@
+"""How ARM speaks HTTP: paths without regard to case, calls, answers, errors, routes."""

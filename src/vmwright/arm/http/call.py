@@ -1,0 +1,58 @@
+"""One request, as the providers see it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vmwright.arm.http.errors import ArmError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmwright.arm.access.principal import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that has been matched to a route, authenticated and authorised.
+
+    :param method: GET, PUT, PATCH, POST, DELETE or HEAD.
+    :param path: the path as the client wrote it, without a slash too many.
+    :param names: what stands in the places of the route's pattern, as the client wrote it.
+    :param query: the query's parameters by their names in lower case; of several of a name the last.
+    :param headers: by their names in lower case.
+    :param base_url: ``https://host:port``, as the client reached the service, without a slash at the end.
+    :param request_id: a UUID; the ``x-ms-request-id`` of the answer, unless that is an operation's.
+    :param correlation_id: the client's ``x-ms-correlation-request-id``, or ``request_id``.
+    """
+
+    method: str
+    path: str
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+    request_id: str
+    correlation_id: str
+    principal: Principal
+    api_version: str = field(default="")
+
+    def document(self) -> dict[str, Any]:
+        """Return the body, a JSON object; without a body an empty one.
+
+        :raises ArmError: it is something else.
+        """
+        if not self.body.strip():
+            return {}
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise ArmError(
+                400, "InvalidRequestContent", f"The request content was invalid: {error}"
+            ) from None
+        if not isinstance(document, dict):
+            raise ArmError(400, "InvalidRequestContent", "The request content is not a JSON object.")
+        return document
