@@ -76,14 +76,16 @@ class ResourceStore:
     ) -> list[Resource]:
         """Return resources in the order of their ids.
 
-        :param kind: a type, as its provider writes it; None: all but groups and what is in other resources.
+        :param kind: a type, as its provider writes it; None: all but ARM's own (groups, deployments) and what
+            is in other resources.
         :param group: None: of the whole subscription.
         """
         found: list[ColumnElement[bool]] = [ArmResourceRow.subscription == subscription.lower()]
         if kind is not None:
             found.append(ArmResourceRow.type == kind)
         else:
-            found += [ArmResourceRow.type != GROUP_TYPE, ArmResourceRow.parent == ""]
+            is_arms = ArmResourceRow.type.startswith(f"{ARMS_OWN}/")
+            found += [~is_arms, ArmResourceRow.parent == ""]
         if group is not None:
             found.append(ArmResourceRow.resource_group == group.lower())
         with self._database.session() as session:
@@ -156,7 +158,8 @@ class ResourceStore:
             yield session
 
 
-GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+ARMS_OWN = "Microsoft.Resources"
+GROUP_TYPE = f"{ARMS_OWN}/resourceGroups"
 
 
 def _ordered(*conditions: ColumnElement[bool]) -> Select[ArmResourceRow]:

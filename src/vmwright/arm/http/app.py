@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
@@ -14,9 +16,10 @@ from vmwright.arm.http.answer import Answer
 from vmwright.arm.http.call import Call
 from vmwright.arm.http.errors import ENVELOPE_SINCE, ArmError
 from vmwright.arm.http.routing import split
+from vmwright.errors import TemplateError, UnsupportedError, VmwrightError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from vmwright.arm.http.routing import Route, Router
 
 MOST_BODY_BYTES = 4 << 20
+MOST_DIGITS = 20
+BODY_SECONDS = 30.0
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(:[0-9]{1,5})?")
 IMAGE_BUILDER = "microsoft.virtualmachineimages"
 EVERY_ANSWER = {
     "Cache-Control": "no-cache",
@@ -45,15 +51,41 @@ class Gate(Protocol):
         """
 
 
-class Arm:
-    """ARM over HTTP, as an ASGI application."""
+class Rules(Protocol):
+    """What ARM refuses whatever the provider: ``rules.py``."""
 
-    def __init__(self, router: Router, gate: Gate) -> None:
+    def check(self, parts: Sequence[str], api_version: str) -> None:
+        """Check a request of somebody who has been let in.
+
+        :raises ArmError: it is refused.
+        """
+
+
+class Arm:
+    """ARM over HTTP, as an ASGI application.
+
+    :param rules: what every request with a token is checked by.
+    :param body_seconds: how long a request's body may take to arrive.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        gate: Gate,
+        *,
+        rules: Rules | None = None,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         self._router = router
         self._gate = gate
+        self._rules = rules
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; nothing that a client sends makes this raise."""
+        """Answer one request; nothing that a client sends makes this raise.
+
+        An error that nobody foresaw is answered, too, and then raised, so that the server's log has it.
+        """
         request = Request(scope, receive)
         ids = _ids(request)
         try:
@@ -62,16 +94,25 @@ class Arm:
             return
         except ArmError as error:
             answer = _refusal(error, request)
-        response = _response(answer, ids)
-        await response(scope, receive, send)
+        except VmwrightError as error:
+            answer = _refusal(_foreseen(error), request)
+        except Exception:
+            await _response(_refusal(_unforeseen(ids), request), ids)(scope, receive, send)
+            raise
+        await _response(answer, ids)(scope, receive, send)
 
     async def _answer(self, request: Request, ids: Mapping[str, str]) -> Answer:
-        parts = split(request.scope["raw_path"].decode("ascii", "replace"))
+        # what is not ASCII becomes what no path may have
+        parts = split(request.scope["raw_path"].decode("ascii", "surrogateescape"))
+        base_url = _base_url(request)
         match = self._router.match(request.method, parts)
         principal = await self._gate.admit(
             match.route, request.method, parts, request.headers.get("authorization", "")
         )
-        query = {name.lower(): value for name, value in parse_qsl(request.url.query, keep_blank_values=True)}
+        query = _query(request)
+        api_version = query.get("api-version", "")
+        if self._rules and not match.route.is_open:
+            self._rules.check(parts, api_version)
         return await match.route.handler(
             Call(
                 method=request.method,
@@ -79,21 +120,34 @@ class Arm:
                 names=match.names,
                 query=query,
                 headers=dict(request.headers),
-                body=await _body(request),
-                base_url=f"{request.url.scheme}://{request.url.netloc}",
+                body=await self._body(request),
+                base_url=base_url,
                 request_id=ids["x-ms-request-id"],
                 correlation_id=ids["x-ms-correlation-request-id"],
                 principal=principal,
-                api_version=query.get("api-version", ""),
+                api_version=api_version,
             )
         )
+
+    async def _body(self, request: Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await _body(request)
+        except TimeoutError:
+            raise ArmError(
+                408,
+                "RequestTimeout",
+                f"The request's body has not arrived within {self._body_seconds:.0f} s.",
+                headers={"Connection": "close"},
+                is_gateways=True,
+            ) from None
 
 
 async def _body(request: Request) -> bytes:
     """Read a request's body, up to a bound."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
-    if not declared.isdecimal() or int(declared) <= MOST_BODY_BYTES:
+    if not declared.isdecimal() or int(declared[:MOST_DIGITS]) <= MOST_BODY_BYTES:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MOST_BODY_BYTES:
@@ -104,8 +158,26 @@ async def _body(request: Request) -> bytes:
         413,
         "RequestEntityTooLarge",
         f"The request's body is larger than {MOST_BODY_BYTES >> 20} MiB.",
+        headers={"Connection": "close"},
         is_gateways=True,
     )
+
+
+def _base_url(request: Request) -> str:
+    """Return how the client reached the service, which the addresses to poll begin with.
+
+    :raises ArmError: its ``Host`` is none.
+    """
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host):
+        raise ArmError(400, "InvalidHostName", "The request's Host is no name of a host.", is_gateways=True)
+    return f"{request.scope['scheme']}://{host}"
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Return the query's parameters by their names in lower case; of several of a name the last."""
+    text = request.scope["query_string"].decode("latin-1")
+    return {name.lower(): value for name, value in parse_qsl(text, keep_blank_values=True)}
 
 
 def _ids(request: Request) -> dict[str, str]:
@@ -126,11 +198,27 @@ def _uuid(text: str) -> str:
 
 
 def _refusal(error: ArmError, request: Request) -> Answer:
-    version = request.query_params.get("api-version", "")
-    is_flat = IMAGE_BUILDER in request.url.path.lower() and "" < version < ENVELOPE_SINCE
+    version = _query(request).get("api-version", "")
+    is_flat = IMAGE_BUILDER in request.scope["path"].lower() and "" < version < ENVELOPE_SINCE
     headers = {"x-ms-failure-cause": "gateway"} if error.is_gateways else {}
     return Answer(
         status=error.status, body=error.document(is_flat=is_flat), headers={**headers, **error.headers}
+    )
+
+
+def _foreseen(error: VmwrightError) -> ArmError:
+    """Return the error of a room below: what was asked for cannot be, or the service is not well."""
+    is_callers = isinstance(error, TemplateError | UnsupportedError)
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    return ArmError(400 if is_callers else 503, error.code, message, target=error.target)
+
+
+def _unforeseen(ids: Mapping[str, str]) -> ArmError:
+    return ArmError(
+        500,
+        "InternalServerError",
+        f"The request {ids['x-ms-request-id']} has failed for a reason that the service's own log tells.",
+        is_gateways=True,
     )
 
 

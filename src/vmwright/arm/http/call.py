@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vmwright.arm.http.errors import ArmError
 
@@ -43,16 +44,33 @@ class Call:
     def document(self) -> dict[str, Any]:
         """Return the body, a JSON object; without a body an empty one.
 
-        :raises ArmError: it is something else.
+        :raises ArmError: it is something else, or has what JSON has not: numbers without end, halves of
+            characters.
         """
         if not self.body.strip():
             return {}
         try:
-            document = json.loads(self.body)
+            document = json.loads(self.body, parse_constant=_refuse_number, parse_float=_finite)
+            json.dumps(document, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ArmError(
-                400, "InvalidRequestContent", f"The request content was invalid: {error}"
+                400, "InvalidRequestContent", f"The request content was invalid: {_reason(error)}"
             ) from None
         if not isinstance(document, dict):
             raise ArmError(400, "InvalidRequestContent", "The request content is not a JSON object.")
         return document
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number that JSON has")
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return "it is not Unicode" if isinstance(error, UnicodeError) else str(error)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Handler = Callable[[Call], Awaitable[Answer]]
 
 REST = "**"
+# The action of routes that whoever has a valid token may take, whatever their roles.
+ANY_TOKEN = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +29,8 @@ class Route:
     :param pattern: such as ``/subscriptions/{subscription}/resourceGroups/{group}``: literal parts are
         matched in any case, a place in braces takes one part, ``**`` at the end all that follows (``rest``).
     :param is_open: whether it is answered without a token.
-    :param action: what the caller must be allowed to do at the path's scope; without one it follows from
-        method and path (``access/actions.py``).
+    :param action: what the caller must be allowed to do at the path's scope; None: it follows from method
+        and path (``access/actions.py``); ``ANY_TOKEN``: a valid token is enough.
     """
 
     method: str
@@ -59,29 +61,29 @@ class Router:
             else:
                 self._by_length[len(parts)].append((parts, route))
         for entries in (*self._by_length.values(), self._open_ended):
-            entries.sort(key=lambda entry: sum(_is_place(part) for part in entry[0]))
+            entries.sort(key=lambda entry: (sum(map(_is_place, entry[0])), -len(entry[0])))
 
     def match(self, method: str, parts: tuple[str, ...]) -> Match:
-        """Return the route of a request.
+        """Return the route of a request; a HEAD without a route of its own has that of GET.
 
         :param parts: the parts of its path, decoded, none of them empty (``split``).
         :raises ArmError: there is none, or none of this method.
         """
-        others: set[str] = set()
+        fitting: dict[str, Match] = {}
         for pattern, route in (*self._by_length.get(len(parts), ()), *self._open_ended):
             names = _fits(pattern, parts, is_open_ended=route.pattern.endswith(REST))
-            if names is None:
-                continue
-            if route.method == method:
-                return Match(route, names)
-            others.add(route.method)
+            if names is not None:
+                fitting.setdefault(route.method, Match(route, names))
+        found = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
+        if found is not None:
+            return found
         path = f"/{'/'.join(parts)}"
-        if others:
+        if fitting:
             raise ArmError(
                 405,
                 "MethodNotAllowed",
                 f"The method '{method}' is not allowed for '{path}'.",
-                headers={"Allow": ", ".join(sorted(others))},
+                headers={"Allow": ", ".join(sorted(fitting))},
                 is_gateways=True,
             )
         raise ArmError(404, "NotFound", f"There is nothing at '{path}'.", is_gateways=True)
@@ -91,13 +93,19 @@ def split(raw_path: str) -> tuple[str, ...]:
     """Return the parts of a request's path, decoded; empty ones (``//``, a slash at the end) are left out.
 
     :param raw_path: as it stands in the request: a part may have ``%2F`` in it.
-    :raises ArmError: a part is a way to another place, or has control characters.
+    :raises ArmError: a part is a way to another place, is not UTF-8, or has control characters.
     """
-    parts = tuple(unquote(part) for part in raw_path.split("/") if part)
-    for part in parts:
-        if part in {".", ".."} or "/" in part or "\\" in part or not part.isprintable():
-            raise ArmError(400, "InvalidUri", "The request's path is not valid.", is_gateways=True)
+    try:
+        parts = tuple(unquote(part, errors="strict") for part in raw_path.split("/") if part)
+    except UnicodeDecodeError:
+        raise _invalid_path() from None
+    if any(part in {".", ".."} or "/" in part or "\\" in part or not part.isprintable() for part in parts):
+        raise _invalid_path()
     return parts
+
+
+def _invalid_path() -> ArmError:
+    return ArmError(400, "InvalidUri", "The request's path is not valid.", is_gateways=True)
 
 
 def _fits(pattern: tuple[str, ...], parts: tuple[str, ...], *, is_open_ended: bool) -> dict[str, str] | None:
