@@ -40,8 +40,7 @@ def find_group_to_write(store: ResourceStore, subscription: str, group: str) -> 
     :raises ArmError: there is none, or it is being deleted.
     """
     found = find_group(store, subscription, group)
-    if is_being_deleted(found):
-        raise being_deleted(group)
+    check_open(found)
     return found
 
 
@@ -50,14 +49,19 @@ def is_being_deleted(group: Resource) -> bool:
     return group.properties.get("provisioningState") == DELETING
 
 
-def being_deleted(group: str) -> ArmError:
-    """Return the error of a write in a group that is being deleted."""
-    return ArmError(
-        409,
-        "ResourceGroupBeingDeleted",
-        f"The resource group '{group}' is in deprovisioning state and cannot perform this operation.",
-        is_gateways=True,
-    )
+def check_open(group: Resource) -> None:
+    """Check that something may be made or changed in a resource group.
+
+    :raises ArmError: it is being deleted.
+    """
+    if is_being_deleted(group):
+        raise ArmError(
+            409,
+            "ResourceGroupBeingDeleted",
+            f"The resource group '{group.name}' is in deprovisioning state and cannot perform this "
+            "operation.",
+            is_gateways=True,
+        )
 
 
 def location_of(document: Mapping[str, Any], resource_type: str) -> str:

@@ -13,7 +13,7 @@ from vmwright.state.database import lock
 from vmwright.state.service_tables import ArmResourceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
@@ -106,13 +106,16 @@ class ResourceStore:
         tags: Mapping[str, str],
         api_version: str,
         principal: str,
+        check: Callable[[Resource | None], None] = lambda _there: None,
     ) -> tuple[Resource, bool]:
         """Make a resource, or put it in the place of the one of its id, whose casing and date of birth stay.
 
+        :param check: is given what is there, and raises where that may not be replaced.
         :returns: the resource, and whether it is new.
         """
         with self.changing(resource_id) as session:
             row = session.get(ArmResourceRow, resource_id.key)
+            check(None if row is None else _resource(row))
             is_new, now = row is None, datetime.now(UTC)
             if row is None:
                 row = ArmResourceRow(
@@ -138,6 +141,22 @@ class ResourceStore:
             if row is None:
                 return None
             for name, value in columns.items():
+                setattr(row, name, value)
+            row.changed_at = datetime.now(UTC)
+            return _resource(row)
+
+    def revise(
+        self, resource_id: ResourceId, revise: Callable[[Resource], Mapping[str, object]]
+    ) -> Resource | None:
+        """Change columns of a resource by what it is; None where there is none.
+
+        :param revise: returns the columns; nothing is changed where it raises.
+        """
+        with self.changing(resource_id) as session:
+            row = session.get(ArmResourceRow, resource_id.key)
+            if row is None:
+                return None
+            for name, value in revise(_resource(row)).items():
                 setattr(row, name, value)
             row.changed_at = datetime.now(UTC)
             return _resource(row)

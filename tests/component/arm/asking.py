@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 import httpx2
 
 from vmwright.arm.access.principal import Principal
+from vmwright.arm.http.answer import Answer
 from vmwright.arm.http.app import Arm
 from vmwright.arm.http.routing import Route, Router
 from vmwright.arm.operations import Operations
@@ -29,6 +30,11 @@ class OpenGate:
 
     async def admit(self, route: Route, method: str, parts: tuple[str, ...], authorization: str) -> Principal:
         return SOMEBODY
+
+    async def shown(
+        self, route: Route, principal: Principal, method: str, parts: tuple[str, ...], answer: Answer
+    ) -> Answer:
+        return answer
 
 
 def new_service(settings: Settings, database: Database, events: Events) -> Service:

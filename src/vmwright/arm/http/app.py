@@ -50,6 +50,14 @@ class Gate(Protocol):
         :raises ArmError: the token is not valid (401), or its bearer may not do this here (403).
         """
 
+    async def shown(
+        self, route: Route, principal: Principal, method: str, parts: tuple[str, ...], answer: Answer
+    ) -> Answer:
+        """Return an answer as its caller may see it: a list without what it may not read.
+
+        :raises ArmError: nothing of it may be shown (403).
+        """
+
 
 class Rules(Protocol):
     """What ARM refuses whatever the provider: ``rules.py``."""
@@ -113,7 +121,7 @@ class Arm:
         api_version = query.get("api-version", "")
         if self._rules and not match.route.is_open:
             self._rules.check(parts, api_version)
-        return await match.route.handler(
+        answer = await match.route.handler(
             Call(
                 method=request.method,
                 path="/" + "/".join(parts),
@@ -128,6 +136,7 @@ class Arm:
                 api_version=api_version,
             )
         )
+        return await self._gate.shown(match.route, principal, request.method, parts, answer)
 
     async def _body(self, request: Request) -> bytes:
         try:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     Handler = Callable[[Call], Awaitable[Answer]]
 
 REST = "**"
-# The action of routes that whoever has a valid token may take, whatever their roles.
-ANY_TOKEN = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +27,8 @@ class Route:
     :param pattern: such as ``/subscriptions/{subscription}/resourceGroups/{group}``: literal parts are
         matched in any case, a place in braces takes one part, ``**`` at the end all that follows (``rest``).
     :param is_open: whether it is answered without a token.
-    :param action: what the caller must be allowed to do at the path's scope; None: it follows from method
-        and path (``access/actions.py``); ``ANY_TOKEN``: a valid token is enough.
+    :param action: what the caller must be allowed to do at the path's scope; without one it follows from
+        method and path (``access/actions.py``).
     """
 
     method: str

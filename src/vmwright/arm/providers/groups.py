@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import checks
 from vmwright.arm.filters import filtered, page
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import ANY_TOKEN, Route
+from vmwright.arm.http.routing import Route
 from vmwright.arm.ids import ResourceId, parse
 from vmwright.arm.operations import RETRY_AFTER, Operation, Status
 from vmwright.arm.store import GROUP_TYPE
@@ -45,7 +46,7 @@ def routes(service: Service, background: Background, removals: Sequence[Removal]
     yield Route(method="PUT", pattern=GROUP, handler=groups.put)
     yield Route(method="PATCH", pattern=GROUP, handler=groups.patch)
     yield Route(method="DELETE", pattern=GROUP, handler=groups.delete)
-    yield Route(method="GET", pattern=RESULTS, handler=groups.poll, action=ANY_TOKEN)
+    yield Route(method="GET", pattern=RESULTS, handler=groups.poll)
 
 
 class _Groups:
@@ -110,18 +111,9 @@ class _Groups:
     def _find(self, call: Call) -> Resource:
         return checks.find_group(self._store, call.names["subscription"], call.names["group"])
 
-    def _find_to_write(self, call: Call) -> Resource:
-        return checks.find_group_to_write(self._store, call.names["subscription"], call.names["group"])
-
     def _put(
         self, call: Call, location: str, tags: dict[str, str], managed_by: object
     ) -> tuple[Resource, bool]:
-        existing = self._store.find(_id(call))
-        if existing is None:
-            checks.check_group_name(call.names["group"])
-        else:
-            self._find_to_write(call)
-            checks.check_group_stays(existing, location)
         body: dict[str, Any] = {"properties": {"provisioningState": READY}}
         if isinstance(managed_by, str):
             body["managedBy"] = managed_by
@@ -133,13 +125,15 @@ class _Groups:
             tags=tags,
             api_version=call.api_version,
             principal=call.principal.id,
+            check=functools.partial(_check_put, call.names["group"], location),
         )
 
     def _patch(self, call: Call, tags: dict[str, str] | None) -> Resource:
-        group = self._find_to_write(call)
-        if tags is None:
-            return group
-        return self._store.update(_id(call), tags=tags) or self._find(call)
+        def revised(group: Resource) -> dict[str, object]:
+            checks.check_open(group)
+            return {} if tags is None else {"tags": tags}
+
+        return self._store.revise(_id(call), revised) or self._find(call)
 
     def _begin_delete(self, call: Call) -> Operation:
         group = self._find(call)
@@ -155,10 +149,18 @@ class _Groups:
         return next((one for one in begun if one.resource_id.lower() == group.key), None)
 
     def _set_state(self, group: ResourceId, state: str) -> None:
-        found = self._store.find(group)
-        if found is not None:
-            properties = {**found.properties, "provisioningState": state}
-            self._store.update(group, body={**found.body, "properties": properties})
+        def revised(found: Resource) -> dict[str, object]:
+            return {"body": {**found.body, "properties": {**found.properties, "provisioningState": state}}}
+
+        self._store.revise(group, revised)
+
+
+def _check_put(name: str, location: str, existing: Resource | None) -> None:
+    if existing is None:
+        checks.check_group_name(name)
+    else:
+        checks.check_open(existing)
+        checks.check_group_stays(existing, location)
 
 
 def _id(call: Call) -> ResourceId:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.arm.http.answer import Answer, listed, ok
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import ANY_TOKEN, Route
+from vmwright.arm.http.routing import Route
 from vmwright.arm.ids import ResourceId
 from vmwright.arm.namespaces import namespaces
 from vmwright.regions import DISPLAY_NAMES
@@ -32,7 +32,7 @@ FEATURES = f"{PROVIDERS}/Microsoft.Features/providers/{{namespace}}/features"
 
 
 def routes(service: Service) -> Iterator[Route]:
-    """Return the ways to providers and features; any token may read them."""
+    """Return the ways to providers and features."""
     registrations = _Registrations(service)
     for pattern, handler in {
         PROVIDERS: registrations.list,
@@ -41,7 +41,7 @@ def routes(service: Service) -> Iterator[Route]:
         "/providers": registrations.list,
         "/providers/{namespace}": registrations.get,
     }.items():
-        yield Route(method="GET", pattern=pattern, handler=handler, action=ANY_TOKEN)
+        yield Route(method="GET", pattern=pattern, handler=handler)
     for verb, state in STATES.items():
         for pattern, write in (
             (f"{PROVIDERS}/{{namespace}}/{verb}", registrations.write),

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from vmwright.arm.http.answer import Answer, listed, ok
-from vmwright.arm.http.routing import ANY_TOKEN, Route
+from vmwright.arm.http.routing import Route
 from vmwright.regions import DISPLAY_NAMES
 
 if TYPE_CHECKING:
@@ -66,16 +66,14 @@ GEOGRAPHY_OF = {region: name for name, regions in GEOGRAPHIES.items() for region
 
 
 def routes(service: Service) -> Iterator[Route]:
-    """Return the ways to the subscription, the tenant and the regions; any token opens them."""
+    """Return the ways to the subscription, the tenant and the regions."""
     for pattern, handler in {
         "/tenants": _tenants,
         "/subscriptions": _subscriptions,
         "/subscriptions/{subscription}": _subscription,
         "/subscriptions/{subscription}/locations": _locations,
     }.items():
-        yield Route(
-            method="GET", pattern=pattern, handler=functools.partial(handler, service), action=ANY_TOKEN
-        )
+        yield Route(method="GET", pattern=pattern, handler=functools.partial(handler, service))
 
 
 async def _tenants(service: Service, _call: Call) -> Answer:
