@@ -1,7 +1,8 @@
 """The work behind long-running operations: tasks that outlive the request which began them.
 
 An operation is recorded before anything of it is done (``operations.py``). Its work must bear being done
-again: where the service ends first, the operation stays open, and its work begins anew at the next start.
+again: where the service ends first, the operation stays open, and its work begins anew at the next start,
+of this service or of another one with the same database.
 """
 
 from __future__ import annotations
@@ -97,14 +98,26 @@ class Background:
             await asyncio.wait(self._tasks.values())
 
     async def _carry_out(self, operation: Operation) -> None:
+        """Do the work, unless another service has; as long as the database is away, wait for it."""
         async with self._room:
-            work = self._works[operation.kind](operation)
-            (outcome,) = await asyncio.gather(work, return_exceptions=True)
-            if isinstance(outcome, BaseException):
-                error = self._error(operation, outcome)
-                await self._end(operation, Status.FAILED, error)
-            else:
-                await self._end(operation, Status.SUCCEEDED)
+            while True:
+                try:
+                    async with self._operations.taking(operation.id) as is_open:
+                        if is_open:
+                            await self._do(operation)
+                except VmwrightError as away:
+                    self._events.warn(f"The operation {operation.id} cannot be gone on with: {away.message}")
+                    await asyncio.sleep(AGAIN_SECONDS)
+                else:
+                    return
+
+    async def _do(self, operation: Operation) -> None:
+        work = self._works[operation.kind](operation)
+        (outcome,) = await asyncio.gather(work, return_exceptions=True)
+        if isinstance(outcome, BaseException):
+            await self._end(operation, Status.FAILED, self._error(operation, outcome))
+        else:
+            await self._end(operation, Status.SUCCEEDED)
 
     def _error(self, operation: Operation, outcome: BaseException) -> ArmError:
         """Return what a client sees of an error; of one that nobody foresaw, the operator sees more."""

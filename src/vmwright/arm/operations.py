@@ -6,6 +6,8 @@ service starts is taken up again by whoever began it (``open_ones``), and none s
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +22,7 @@ from vmwright.regions import api_name
 from vmwright.state.service_tables import OperationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from vmwright.arm.http.call import Call
     from vmwright.arm.http.errors import ArmError
@@ -121,6 +123,20 @@ class Operations:
         with self._database.session() as session:
             row = session.get(OperationRow, operation_id.lower())
             return None if row is None else _operation(row)
+
+    @contextlib.asynccontextmanager
+    async def taking(self, operation_id: str) -> AsyncIterator[bool]:
+        """Have an operation to oneself among the services of one database; wait for one that has it.
+
+        The block is given whether there is anything left to do: whether it is still open.
+
+        :raises VmwrightError: the database cannot be used, or the operation was lost within the block.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self._database.is_shared:
+                await stack.enter_async_context(self._database.holding(f"operation {operation_id}"))
+            found = await asyncio.to_thread(self.find, operation_id)
+            yield found is not None and found.status is Status.IN_PROGRESS
 
     def open_ones(self, *kinds: str) -> list[Operation]:
         """Return the operations of some kinds that have not ended, the oldest first."""

@@ -16,7 +16,8 @@ from vmwright.arm.ids import ResourceId
 from vmwright.arm.operations import Operation, Operations, Status
 from vmwright.errors import UnsupportedError, VmwrightError
 from vmwright.events import Events
-from vmwright.state.database import Database
+from vmwright.settings import Settings
+from vmwright.state.database import Database, open_database
 
 GROUP = ResourceId(SUBSCRIPTION, "web")
 KIND = "things/write"
@@ -172,6 +173,28 @@ async def test_work_that_is_stopped_clears_up_and_is_done_at_the_next_start(
             assert now(operations, operation).status is Status.IN_PROGRESS
     assert said == ["cleared up", "done"]
     assert now(operations, operation).status is Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("database_settings", ["postgresql"], indirect=True)
+async def test_of_two_services_with_one_database_one_does_the_work(
+    database: Database, settings: Settings, events: Events
+) -> None:
+    let, done = asyncio.Event(), []
+
+    async def work(operation: Operation) -> None:
+        done.append(operation.id)
+        await let.wait()
+
+    operation = begun(Operations(database))
+    with contextlib.closing(open_database(settings)) as others:
+        one, other = (Background(Operations(of), events) for of in (database, others))
+        for background in (one, other):
+            background.does(KIND, work)
+        async with one.running(), other.running():
+            let.set()
+            await one.idle()
+            await other.idle()
+    assert done == [operation.id]
 
 
 async def test_work_that_does_not_end_is_not_waited_for(
