@@ -72,13 +72,20 @@ class ResourceStore:
             return None if row is None else _resource(row)
 
     def find_all(
-        self, *, kind: str | None = None, subscription: str, group: str | None = None
+        self,
+        *,
+        kind: str | None = None,
+        subscription: str,
+        group: str | None = None,
+        after: str = "",
+        most: int | None = None,
     ) -> list[Resource]:
         """Return resources in the order of their ids.
 
         :param kind: a type, as its provider writes it; None: all but ARM's own (groups, deployments) and what
             is in other resources.
         :param group: None: of the whole subscription.
+        :param after: an id in lower case: those after it only; ``most`` so many of them, None for all.
         """
         found: list[ColumnElement[bool]] = [ArmResourceRow.subscription == subscription.lower()]
         if kind is not None:
@@ -88,8 +95,10 @@ class ResourceStore:
             found += [~is_arms, ArmResourceRow.parent == ""]
         if group is not None:
             found.append(ArmResourceRow.resource_group == group.lower())
+        if after:
+            found.append(ArmResourceRow.key > after)
         with self._database.session() as session:
-            return [_resource(row) for row in session.scalars(_ordered(*found))]
+            return [_resource(row) for row in session.scalars(_ordered(*found).limit(most))]
 
     def children(self, parent: ResourceId) -> list[Resource]:
         """Return the resources directly in another one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import living
@@ -109,7 +109,7 @@ def find_run(database: Database, name: str, *, running: bool = False) -> RunReco
         ids = session.scalars(select(BuildRow.id).where(by_id).order_by(newest)).all() if name else ()
         named = session.scalar(
             select(BuildRow.id)
-            .where(BuildRow.key == name.lower())
+            .where(func.lower(BuildRow.name) == name.lower())
             .order_by(*([BuildRow.ended_at.is_not(None)] if running else []), newest)
             .limit(1)
         )

@@ -26,6 +26,7 @@ class BuildRequest:
     :param makes_galleries: whether a gallery or an image definition that is not there is made; in Azure
         both must exist.
     :param secrets: values of the template that nobody may read in a log, beside those in its addresses.
+    :param template_id: the resource id of a template of the service; it tells templates of one name apart.
     """
 
     template: Template
@@ -35,6 +36,12 @@ class BuildRequest:
     formats: tuple[str, ...] = ()
     makes_galleries: bool = True
     secrets: tuple[str, ...] = ()
+    template_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What names the template among all: its resource id or its name, in lower case."""
+        return (self.template_id or self.name).lower()
 
     @property
     def step_count(self) -> int:

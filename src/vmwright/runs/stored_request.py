@@ -33,6 +33,7 @@ class StoredRequest(BaseModel):
     formats: tuple[str, ...]
     makes_galleries: bool
     secrets: tuple[str, ...]
+    template_id: str | None = None
     again_from: str | None = None
 
 
@@ -49,6 +50,7 @@ def stored(request: BuildRequest, *, again_from: str | None = None) -> dict[str,
         formats=request.formats,
         makes_galleries=request.makes_galleries,
         secrets=request.secrets,
+        template_id=request.template_id,
         again_from=again_from,
     ).model_dump(mode="json")
 
@@ -73,4 +75,5 @@ def restored(kept: StoredRequest, document: dict[str, Any]) -> BuildRequest:
         formats=kept.formats,
         makes_galleries=kept.makes_galleries,
         secrets=kept.secrets,
+        template_id=kept.template_id,
     )

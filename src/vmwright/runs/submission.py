@@ -6,6 +6,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from vmwright.runs.capacity import architecture, asked
 from vmwright.runs.queue import take, taking
 from vmwright.runs.secrets import shown
@@ -32,6 +34,28 @@ def submit(request: BuildRequest, database: Database, *, priority: int = 0) -> s
         return _record(session, request, queued=True, priority=priority).id
 
 
+def submit_alone(request: BuildRequest, database: Database) -> str | None:
+    """Put a build into the queue and return its id; None where one of the template has not ended."""
+    with database.session() as session:
+        _lock_template(session, request)
+        mine = (BuildRow.key == request.key, BuildRow.ended_at.is_(None))
+        if session.scalar(select(BuildRow.id).where(*mine).limit(1)) is not None:
+            return None
+        return _record(session, request, queued=True).id
+
+
+def record_refused(request: BuildRequest, database: Database, message: str) -> str:
+    """Record a build that has failed before anything of it began, and return its id.
+
+    :param message: why, for people.
+    """
+    with database.session() as session:
+        row = _record(session, request, queued=False)
+        row.run_state, row.run_sub_state = RunState.FAILED, None
+        row.message, row.ended_at = message, row.started_at
+        return row.id
+
+
 def begin(request: BuildRequest, database: Database, executor: Executor) -> Claim:
     """Record a build that never waits, and take it at once.
 
@@ -47,6 +71,7 @@ def _record(session: Session, request: BuildRequest, *, queued: bool, priority: 
     row = BuildRow(
         id=str(uuid.uuid4()),
         name=request.name,
+        template_id=request.template_id,
         template=shown(request.template, request.secrets),
         request=stored(request),
         run_state=RunState.RUNNING,
@@ -62,7 +87,8 @@ def _record(session: Session, request: BuildRequest, *, queued: bool, priority: 
         attempt=0,
         started_at=datetime.now(UTC),
     )
-    _keep_template(session, request)
+    if request.template_id is None:
+        _keep_template(session, request)
     session.add(row)
     session.flush()
     return row
@@ -70,10 +96,14 @@ def _record(session: Session, request: BuildRequest, *, queued: bool, priority: 
 
 def _keep_template(session: Session, request: BuildRequest) -> None:
     now = datetime.now(UTC)
-    lock(session, f"template {request.name.lower()}")
-    row = session.get(TemplateRow, request.name.lower())
+    _lock_template(session, request)
+    row = session.get(TemplateRow, request.key)
     if row is None:
-        row = TemplateRow(key=request.name.lower(), created_at=now)
+        row = TemplateRow(key=request.key, created_at=now)
         session.add(row)
     row.name, row.api_version = request.name, request.template.api_version
     row.document, row.updated_at = shown(request.template, request.secrets), now
+
+
+def _lock_template(session: Session, request: BuildRequest) -> None:
+    lock(session, f"template {request.key}")

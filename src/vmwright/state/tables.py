@@ -153,10 +153,11 @@ class BuildRow(Base):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
-    @validates("name")
-    def _set_key(self, _column: str, name: str) -> str:
-        self.key = name.lower()
-        return name
+    @validates("name", "template_id")
+    def _set_key(self, column: str, value: str | None) -> str | None:
+        if value and (column == "template_id" or not self.template_id):
+            self.key = value.lower()
+        return value
 
 
 class ExecutorRow(Base):

@@ -82,8 +82,11 @@ def _identity(template: Checked, version: str) -> Iterator[Problem]:
     if identity is not None and ids and "type" not in identity.places:
         message = "The identity has no `type`."
         yield Rule.FIELD_MISSING.at(identity.place, message, hint='add "type": "UserAssigned"')
-    if not ids or (identity is not None and identity.text("type") == "None"):
-        severity = Severity.ERROR if reaches(version, "2021-10-01") else Severity.WARNING
+    # None is what a template has whose identity was taken away; the service keeps it.
+    has_none = identity is not None and identity.text("type") == "None"
+    if not ids or has_none:
+        is_wrong = reaches(version, "2021-10-01") and not has_none
+        severity = Severity.ERROR if is_wrong else Severity.WARNING
         yield Rule.IDENTITY_MISSING.at(
             template.at("identity"),
             "The template has no user-assigned identity: a local build needs none, Azure requires one.",

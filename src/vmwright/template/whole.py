@@ -26,6 +26,7 @@ from vmwright.template.wording import known_versions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from vmwright.template.checked import Checked
     from vmwright.template.model import Template
     from vmwright.template.problems import Place, Problem
 
@@ -41,12 +42,14 @@ class Reading:
     Problems stand in the order of the file. Those under ``unsupported/`` do not take the template away: they
     say what this version cannot build yet (exit code 3), not that the template is wrong (exit code 2).
     A template of a deployment has an ``id``, and ``needs`` the resources with these ids, in lower case.
+    ``checked`` is what stands in it, where there is a template: for who shows it as it was written.
     """
 
     template: Template | None
     problems: tuple[Problem, ...]
     id: str = ""
     needs: frozenset[str] = frozenset()
+    checked: Checked | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -104,7 +107,8 @@ def read_filled(
     if reading.errors:
         return reading
     body = documents.plain_object(filled.tree)
-    return Reading(model_of(checked, api_version=version, name=name, document=body), reading.problems)
+    template = model_of(checked, api_version=version, name=name, document=body)
+    return Reading(template, reading.problems, checked=checked)
 
 
 def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -1,4 +1,7 @@
-"""Writes the canonical model as the body of a request in an api-version: its fields, names and casing."""
+"""Writes templates as the body of a request in an api-version: its fields, names and casing.
+
+``write`` starts from the canonical model, ``said`` from what somebody wrote, with what is the default anyway.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmwright.template import model
+from vmwright.template.checked import Checked
 from vmwright.template.contract import Field, Kind, Shape, reaches
 from vmwright.template.modelling import UPDATE_LIMIT
 from vmwright.template.shapes import ENVELOPE, SHAPES, type_name
+from vmwright.template.shapes.fields import TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Document = dict[str, object]
 TARGET_REGIONS_SINCE = "2022-07-01"
+# From here on a template without an identity says so.
+IDENTITY_SINCE = "2021-10-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ def write(template: model.Template, version: str) -> Written:
     body: Document = {
         "location": template.location,
         "tags": dict(template.tags),
-        "identity": _identity(template.identities),
+        "identity": _identity(template.identities, version),
         "properties": _given(
             source=_source(template.source),
             customize=[_step(one) for one in template.customize],
@@ -50,8 +57,37 @@ def write(template: model.Template, version: str) -> Written:
             additionalDataDisks=[{"sizeGB": size} for size in template.additional_data_disks],
         ),
     }
+    return fitted(_given(**body), version)
+
+
+def said(part: Checked) -> Document:
+    """Return what stands in a template, with the names and kinds of the newest api-version."""
+    document = {
+        field.name: _plain(part.values[field.name], field)
+        for field in part.shape.fields
+        if field.name in part.values
+    }
+    if part.shape.field(TYPE.name) is TYPE:
+        document[TYPE.name] = part.kind
+    return document
+
+
+def fitted(document: Document, version: str) -> Written:
+    """Return a body of the newest api-version as one of another; fields of the service are kept."""
     fitting = _Fitting(version)
-    return Written(fitting.fit(_given(**body), ENVELOPE, ""), tuple(fitting.dropped))
+    return Written(fitting.fit(document, ENVELOPE, ""), tuple(fitting.dropped))
+
+
+def _plain(value: object, field: Field) -> object:
+    match value:
+        case tuple() if field.kind is Kind.IDENTITIES:
+            return {identity: {} for identity in value}
+        case tuple():
+            return [_plain(item, field) for item in value]
+        case Checked():
+            return said(value)
+        case _:
+            return value
 
 
 class _Fitting:
@@ -118,8 +154,10 @@ def _given(**fields: object) -> Document:
     return {name: value for name, value in fields.items() if value not in (None, "", [], 0, False)}
 
 
-def _identity(ids: tuple[str, ...]) -> Document | None:
-    return {"type": "UserAssigned", "userAssignedIdentities": {one: {} for one in ids}} if ids else None
+def _identity(ids: tuple[str, ...], version: str) -> Document | None:
+    if ids:
+        return {"type": "UserAssigned", "userAssignedIdentities": {one: {} for one in ids}}
+    return {"type": "None"} if reaches(version, IDENTITY_SINCE) else None
 
 
 def _source(source: model.Source) -> Document:

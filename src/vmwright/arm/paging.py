@@ -1,0 +1,46 @@
+"""Long collections, a page at a time: ``nextLink`` is where the next one is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from vmwright.arm.http.answer import Answer
+from vmwright.arm.http.errors import ArmError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vmwright.arm.http.call import Call
+    from vmwright.arm.store import Resource
+
+MOST = 500
+TOKEN = "$skipToken"  # noqa: S105 - a place in a list
+
+
+def page(
+    call: Call,
+    find: Callable[[str, int], Sequence[Resource]],
+    show: Callable[[Resource], dict[str, Any]],
+) -> Answer:
+    """Return the page of a collection that a call asks for.
+
+    :param find: returns resources in the order of their ids: those after a key ("" for the first), so many.
+    :raises ArmError: the call's ``$skipToken`` is none of ours.
+    """
+    found = find(_decoded(call.query.get(TOKEN.lower(), "")), MOST + 1)
+    body: dict[str, object] = {"value": [show(resource) for resource in found[:MOST]]}
+    if len(found) > MOST:
+        last = base64.urlsafe_b64encode(found[MOST - 1].id.lower().encode()).decode()
+        query = urlencode({"api-version": call.api_version, TOKEN: last}, safe="$")
+        body["nextLink"] = f"{call.base_url}{quote(call.path)}?{query}"
+    return Answer(body=body)
+
+
+def _decoded(token: str) -> str:
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise ArmError(400, "InvalidSkipToken", f"'{token}' is not a {TOKEN} of this service.") from None

@@ -1,0 +1,40 @@
+"""Microsoft.VirtualMachineImages: image templates, their builds, run outputs and triggers.
+
+templates      made, changed, listed     bodies, patching   reading what clients send
+provisioning   the asynchronous part     shapes             what an answer shows in which api-version
+finding, identities, staging             states             what is allowed when
+runs, run_outputs, triggers, operations  names              ids, api-versions
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmwright.arm.providers.image_templates import operations, run_outputs, runs, templates, triggers
+from vmwright.arm.providers.image_templates.deletion import DELETE, Deletion
+from vmwright.arm.providers.image_templates.finding import find_source
+from vmwright.arm.providers.image_templates.provisioning import WRITE, FindSource, Provisioning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmwright.arm.background import Background
+    from vmwright.arm.http.routing import Route
+    from vmwright.arm.service import Service
+
+__all__ = ["Deletion", "routes"]
+
+
+def routes(service: Service, background: Background, *, find: FindSource = find_source) -> Iterator[Route]:
+    """Give the ways into the provider, and let ``background`` provision and delete templates.
+
+    :param find: finds the sources of templates.
+    """
+    deletion = Deletion(service)
+    background.does(WRITE, Provisioning(service, find).carry_out)
+    background.does(DELETE, deletion.carry_out)
+    yield from templates.routes(service, background, deletion)
+    yield from runs.routes(service)
+    yield from run_outputs.routes(service)
+    yield from triggers.routes(service)
+    yield from operations.routes(service)

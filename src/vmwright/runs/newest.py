@@ -1,0 +1,92 @@
+"""The builds of the service's templates: the newest of each, and what they have made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from vmwright.runs.records import outputs_of
+from vmwright.runs.states import RunState, RunSubState
+from vmwright.state.tables import BuildRow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+
+    from vmwright.distributors.distributor import RunOutput
+    from vmwright.state.database import Database
+
+COLUMNS = (
+    BuildRow.key,
+    BuildRow.id,
+    BuildRow.run_state,
+    BuildRow.run_sub_state,
+    BuildRow.message,
+    BuildRow.started_at,
+    BuildRow.ended_at,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestRun:
+    """How it goes with a build; ``started_at`` is when it was asked for."""
+
+    build_id: str
+    state: RunState
+    sub_state: RunSubState | None
+    message: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def find_build(database: Database, build_id: str) -> NewestRun | None:
+    """Return a build by its id, None where there is none."""
+    return next(iter(_found(database, BuildRow.id == build_id).values()), None)
+
+
+def newest_run(database: Database, template_id: str, *, since: datetime) -> NewestRun | None:
+    """Return the newest build of a template, None where there is none.
+
+    :param since: when the template was made: builds of an earlier one of its id do not count.
+    """
+    found = _found(database, BuildRow.key == template_id.lower(), BuildRow.started_at >= since)
+    return found.get(template_id.lower())
+
+
+def newest_runs(database: Database, scope: str) -> dict[str, NewestRun]:
+    """Return the newest build of each template below a scope, by the template's id in lower case."""
+    below = BuildRow.key.startswith(f"{scope.lower()}/", autoescape=True)
+    return _found(database, below, BuildRow.template_id.is_not(None))
+
+
+def run_outputs(database: Database, template_id: str, *, since: datetime) -> dict[str, RunOutput]:
+    """Return what a template's builds have made, by name in lower case: of each the newest there is."""
+    mine = (BuildRow.key == template_id.lower(), BuildRow.started_at >= since)
+    made: dict[str, RunOutput] = {}
+    with database.session() as session:
+        for build_id in session.scalars(select(BuildRow.id).where(*mine).order_by(BuildRow.started_at)):
+            made |= {
+                output.name.lower(): output for output in outputs_of(session, build_id) if output.artifact
+            }
+    return made
+
+
+def _found(database: Database, *conditions: ColumnElement[bool]) -> dict[str, NewestRun]:
+    nth = func.row_number().over(partition_by=BuildRow.key, order_by=BuildRow.started_at.desc())
+    ranked = select(*COLUMNS, nth.label("nth")).where(*conditions).subquery()
+    with database.session() as session:
+        rows = session.execute(select(ranked).where(ranked.c.nth == 1)).all()
+    return {
+        row.key: NewestRun(
+            build_id=row.id,
+            state=RunState(row.run_state),
+            sub_state=RunSubState(row.run_sub_state) if row.run_sub_state else None,
+            message=row.message,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    }
