@@ -11,7 +11,8 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -47,6 +48,8 @@ SUBNET = re.compile(
     r"[^/]+/subnets/[^/]+",
     re.IGNORECASE,
 )
+LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,5})")
+HIGHEST_PORT = 65535
 IDENTITY_TYPE = "/providers/microsoft.managedidentity/userassignedidentities/"
 # Set by vmwright for the programs that it starts, and by its tests.
 NO_KEYS = {"VMWRIGHT_OWNER", "VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
@@ -222,6 +225,66 @@ class KeepSettings(BaseModel):
     gib: float = Field(default=50.0, ge=0, description="GiB of such layers; the oldest go first.")
 
 
+class OidcSettings(BaseModel):
+    """An OpenID Connect issuer whose tokens the service takes, instead of giving out its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(
+        pattern="^https://[^/?#@]+(/[^?#]*)?$", description="Its URL, to the letter as in the claim `iss`."
+    )
+    audience: str = Field(min_length=1, description="What the claim `aud` of a token for the service has.")
+    login_endpoint: str | None = Field(
+        default=None,
+        pattern="^https://[^/?#@]+(/[^?#]*)?$",
+        description="Where az logs in; default: scheme and host of the issuer.",
+    )
+    id_claim: str = Field(default="oid", description="Claim with the object id; without it `sub` counts.")
+    name_claim: str = Field(default="preferred_username", description="Claim with the name people see.")
+    role_claim: str = Field(default="roles", description="Claim with roles or groups: a text or a list.")
+    roles: dict[str, str] = Field(
+        default_factory=dict, description="Value of that claim -> name of a built-in role, held everywhere."
+    )
+
+
+class ServiceSettings(BaseModel):
+    """What ``vmwright serve`` listens on, and whose tokens it takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: str = Field(default="127.0.0.1:8443", description="HOST:PORT; an IPv6 address in brackets.")
+    names: tuple[Annotated[str, Field(pattern="^[A-Za-z0-9_.:-]+$")], ...] = Field(
+        default=(), description="Further names and addresses by which clients reach the service."
+    )
+    # those of templates that name none (template/placeholders.py): images built by command are seen here
+    subscription: UUID = Field(
+        default=UUID("00000000-0000-0000-0000-000000000000"), description="Id of the one subscription."
+    )
+    tenant: UUID = Field(
+        default=UUID("22222222-2222-2222-2222-222222222222"), description="Id of the one tenant."
+    )
+    token_minutes: int = Field(default=60, ge=5, le=1440, description="For how long a token is valid.")
+    key_days: int = Field(default=30, ge=1, description="Days after which tokens are signed with a new key.")
+    oidc: OidcSettings | None = Field(default=None)
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, listen: str) -> str:
+        if not (found := LISTEN.fullmatch(listen)) or int(found["port"]) > HIGHEST_PORT:
+            raise ValueError(f"{listen} is not HOST:PORT")
+        return listen
+
+    @property
+    def host(self) -> str:
+        """Where to listen, without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0: any that is free."""
+        return int(self.listen.rpartition(":")[2])
+
+
 class Settings(BaseSettings):
     """What an operator may configure; every key has a default that works on a fresh host."""
 
@@ -255,6 +318,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     keep: KeepSettings = Field(default_factory=KeepSettings)
+    service: ServiceSettings = Field(default_factory=ServiceSettings)
     identities: dict[str, IdentitySettings] = Field(
         default_factory=dict, description='Resource id of an identity, or "*" for any -> what it may do here.'
     )

@@ -68,12 +68,28 @@ def test_stores_are_by_region_in_any_spelling(home: Path, monkeypatch: pytest.Mo
         ('[identities."*".storage.a]\nsas = "s"\nclient_id = "c"\n', "client_id goes with"),
         ('[identities."*".storage.a]\nazure_identity = "cli"\n', "azure_identity"),
         ('[identities."*".storage.a]\nsas = "s"\nendpoint = "h:1/a"\n', "endpoint"),
+        ('[service]\nlisten = "8443"\n', "service.listen: 8443 is not HOST:PORT"),
+        ('[service]\nlisten = "localhost:70000"\n', "service.listen: localhost:70000 is not HOST:PORT"),
+        ('[service]\nlisten = "::1:8443"\n', "service.listen: ::1:8443 is not HOST:PORT"),
+        ('[service]\ntenant = "contoso"\n', "service.tenant"),
+        ('[service]\nnames = ["a b"]\n', "service.names.0"),
+        ('[service.oidc]\nissuer = "http://a/"\naudience = "a"\n', "service.oidc.issuer"),
     ],
 )
 def test_what_cannot_be_used_is_named(home: Path, text: str, said: str) -> None:
     (home / "vmwright.toml").write_text(text)
     with pytest.raises(TemplateError, match=said):
         settings.load()
+
+
+def test_the_service_listens_on_loopback_unless_told_otherwise(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = settings.load().service
+    assert (service.host, service.port) == ("127.0.0.1", 8443)
+    monkeypatch.setenv("VMWRIGHT_SERVICE__LISTEN", "[::]:443")
+    service = settings.load().service
+    assert (service.host, service.port) == ("::", 443)
 
 
 def test_secrets_of_the_configuration_are_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
