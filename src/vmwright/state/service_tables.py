@@ -105,5 +105,6 @@ class RoleAssignmentRow(Base):
     role: Mapped[str] = mapped_column(Text)
     principal_id: Mapped[str] = mapped_column(String(36))
     principal_type: Mapped[str] = mapped_column(String(32))
+    description: Mapped[str] = mapped_column(ForeignText)
     created_by: Mapped[str] = mapped_column(String(36))
     created_at: Mapped[datetime]

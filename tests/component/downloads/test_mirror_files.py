@@ -27,7 +27,10 @@ async def test_a_mirror_of_files_serves_without_a_network(tmp_path: Path, said: 
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "in stall.sh").write_bytes(b"echo hi")
     mirrors = {"https://example.invalid/": f"file://{tmp_path}/mirror/"}
-    assert await fetch(mirrors, "https://example.invalid/in%20stall.sh?sig=a-signature", tmp_path, said) == b"echo hi"
+    assert (
+        await fetch(mirrors, "https://example.invalid/in%20stall.sh?sig=a-signature", tmp_path, said)
+        == b"echo hi"
+    )
     told = [event.message for event in said if isinstance(event, Notice)]
     assert told == [
         f"the script is taken from {tmp_path}/mirror/in stall.sh: the mirror of https://example.invalid/"

@@ -35,6 +35,11 @@ class AuthenticatedOnly:
     async def admit(self, route: Route, method: str, parts: tuple[str, ...], authorization: str) -> Principal:
         return ANYBODY if route.is_open else await self.authenticator.principal_of(authorization)
 
+    async def shown(
+        self, route: Route, principal: Principal, method: str, parts: tuple[str, ...], answer: Answer
+    ) -> Answer:
+        return answer
+
 
 async def who(call: Call) -> Answer:
     caller = call.principal

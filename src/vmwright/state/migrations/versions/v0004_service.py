@@ -91,6 +91,7 @@ def _roles() -> None:
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("principal_id", sa.String(36), nullable=False),
         sa.Column("principal_type", sa.String(32), nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
         sa.Column("created_by", sa.String(36), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
