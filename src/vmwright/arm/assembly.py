@@ -1,0 +1,116 @@
+"""One service put together: what it keeps, who may do what, and every provider with its ways in."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmwright.arm.access import roles
+from vmwright.arm.access.access import open_access
+from vmwright.arm.access.gate import RoleGate
+from vmwright.arm.background import Background
+from vmwright.arm.http.app import Arm
+from vmwright.arm.http.routing import Router
+from vmwright.arm.identity.identity import identity_of
+from vmwright.arm.operations import Operations
+from vmwright.arm.providers import (
+    aliases,
+    authorization,
+    graph,
+    groups,
+    image_templates,
+    managed_identity,
+    registrations,
+    resources,
+    subscriptions,
+)
+from vmwright.arm.providers.compute_contents import ComputeContents
+from vmwright.arm.rules import Rules
+from vmwright.arm.service import Service
+from vmwright.arm.store import ResourceStore
+from vmwright.images import open_images
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy.orm import Session
+
+    from vmwright.arm.access.access import Access
+    from vmwright.arm.http.routing import Route
+    from vmwright.arm.identity.identity import Identity
+    from vmwright.arm.identity.principals import Account, Made
+    from vmwright.events import Events
+    from vmwright.settings import Settings
+    from vmwright.state.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """A service whose requests ``app`` answers while it is ``running``."""
+
+    app: Arm
+    identity: Identity
+    access: Access
+    background: Background
+
+    def first_owner(self) -> Made | None:
+        """Make the principal that owns everything, with its secret; None where that was done before.
+
+        With a real issuer, owners are those whom the configuration gives the role.
+        """
+
+        def own(session: Session, account: Account) -> None:
+            self.access.assignments.grant(
+                session, roles.OWNER, principal_id=account.id, principal_type=account.kind
+            )
+
+        return self.identity.principals.first_owner(own)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do what is behind operations, also those that an earlier service has left open.
+
+        :raises VmwrightError: the database cannot be used.
+        """
+        async with self.background.running():
+            yield
+
+
+def assemble(settings: Settings, database: Database, events: Events) -> Assembled:
+    """Return the service of a configuration; nothing runs yet.
+
+    :param events: is told of what concerns no single request.
+    """
+    service = Service(
+        settings=settings,
+        database=database,
+        images=open_images(settings, database),
+        store=ResourceStore(database),
+        operations=Operations(database),
+        events=events,
+        subscription=str(settings.service.subscription),
+        tenant=str(settings.service.tenant),
+    )
+    access = open_access(database, service.subscription)
+    identity = identity_of(settings, database, events)
+    background = Background(service.operations, events)
+    routes = (*identity.routes, *_routes(service, access, background))
+    gate = RoleGate(identity.authenticator, access.decisions)
+    app = Arm(Router(routes), gate, rules=Rules(service.subscription))
+    return Assembled(app=app, identity=identity, access=access, background=background)
+
+
+def _routes(service: Service, access: Access, background: Background) -> Iterator[Route]:
+    compute = ComputeContents(service.images)
+    # roles go last: until all else is gone, whoever removes a group must be allowed to do so again
+    removals = (image_templates.Deletion(service), compute, access)
+    yield from subscriptions.routes(service)
+    yield from groups.routes(service, background, removals)
+    yield from registrations.routes(service)
+    yield from resources.routes(service, [compute])
+    yield from aliases.routes(service)
+    yield from authorization.routes(service, access)
+    yield from managed_identity.routes(service, access)
+    yield from graph.routes(access.directory)
+    yield from image_templates.routes(service, background)
