@@ -12,6 +12,7 @@ from vmwright.arm.access.gate import RoleGate
 from vmwright.arm.background import Background
 from vmwright.arm.http.app import Arm
 from vmwright.arm.http.routing import Router
+from vmwright.arm.identity import owner
 from vmwright.arm.identity.identity import identity_of
 from vmwright.arm.operations import Operations
 from vmwright.arm.providers import (
@@ -33,13 +34,15 @@ from vmwright.images import open_images
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from vmwright.arm.access.access import Access
     from vmwright.arm.http.routing import Route
     from vmwright.arm.identity.identity import Identity
-    from vmwright.arm.identity.principals import Account, Made
+    from vmwright.arm.identity.owner import Owner
+    from vmwright.arm.identity.principals import Account
     from vmwright.events import Events
     from vmwright.settings import Settings
     from vmwright.state.database import Database
@@ -54,10 +57,10 @@ class Assembled:
     access: Access
     background: Background
 
-    def first_owner(self) -> Made | None:
-        """Make the principal that owns everything, with its secret; None where that was done before.
+    def owner(self, folder: Path, *, new_secret: bool = False) -> Owner | None:
+        """Return the principal that owns everything, made at the first start (``identity/owner.py``).
 
-        With a real issuer, owners are those whom the configuration gives the role.
+        :raises VmwrightError: the file with its secret cannot be written, or the database cannot be used.
         """
 
         def own(session: Session, account: Account) -> None:
@@ -65,7 +68,7 @@ class Assembled:
                 session, roles.OWNER, principal_id=account.id, principal_type=account.kind
             )
 
-        return self.identity.principals.first_owner(own)
+        return owner.provide(self.identity.principals, folder, own, new_secret=new_secret)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -139,6 +139,19 @@ def worker(
 
 
 @app.command
+def serve(
+    *,
+    listen: Annotated[str | None, Parameter(help="HOST:PORT; default: 127.0.0.1:8443.")] = None,
+    worker: Annotated[bool, Parameter(negative="--no-worker", help="Run builds, too; default: yes.")] = True,
+    new_secret: Annotated[bool, Parameter(help="Give the owner a new secret.")] = False,
+) -> None:
+    """Answer az, the SDKs and ARM deployments as Azure does, and run their builds, until told to end."""
+    from vmwright.cli import serve as command
+
+    command.serve(listen=listen, builds=worker, new_secret=new_secret)
+
+
+@app.command
 def check(
     templates: Annotated[list[Path], Parameter(help="Image or deployment templates, JSON.")],
     /,

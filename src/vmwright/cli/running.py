@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from vmwright.cli.screen import say
 from vmwright.errors import BuildCanceledError, VmwrightError
-from vmwright.events import Events, as_json
+from vmwright.events import Events, Level, Notice, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -71,14 +71,24 @@ def print_error(error: VmwrightError, *, hide: Callable[[str], str] = str) -> No
         say(("hint: ", "cyan"), hide(error.hint), err=True)
 
 
+def print_notice(event: Event) -> None:
+    """Print what a program that runs for long tells its operator: a line with the time; other events not."""
+    if isinstance(event, Notice):
+        mark = "warning: " if event.level is Level.WARNING else ""
+        say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {mark}{event.message}")
+
+
 @contextlib.contextmanager
-def opened() -> Iterator[tuple[Settings, Database]]:
-    """Give the configuration and the open database; an error ends the program with its message."""
+def opened(**given: Any) -> Iterator[tuple[Settings, Database]]:  # noqa: ANN401 - the fields of Settings
+    """Give the configuration and the open database; an error ends the program with its message.
+
+    :param given: keys of the configuration that the command line has.
+    """
     from vmwright.settings import load
     from vmwright.state.database import open_database
 
     try:
-        settings = load()
+        settings = load(**given)
         database = open_database(settings)
         try:
             yield settings, database
