@@ -35,7 +35,6 @@ EVERY_ANSWER = {
     "Cache-Control": "no-cache",
     "Pragma": "no-cache",
     "Expires": "-1",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
 }
 

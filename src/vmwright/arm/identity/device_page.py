@@ -24,8 +24,6 @@ HEADERS = {
         "frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Frame-Options": "DENY",
-    # a browser would ask every port of localhost for https from then on
-    "Strict-Transport-Security": "max-age=0",
     "Referrer-Policy": "no-referrer",
 }
 PAGE = """<!doctype html>

@@ -50,15 +50,18 @@ async def running(
     opened: asyncio.Future[Opened] = asyncio.get_running_loop().create_future()
     serving = Serving(on(settings, listen="127.0.0.1:0"), database, events, builds=False)
     task = asyncio.create_task(serving.serve(opened.set_result, new_secret=new_secret))
-    await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        await task
-    service = opened.result()
+    task.add_done_callback(lambda ended: _tell_failure(ended, opened))
+    service = await opened
     trust = ssl.create_default_context(cafile=service.ca)
     async with httpx2.AsyncClient(base_url=service.url, verify=trust) as client:
         yield Running(serving, service, client)
     serving.stop()
     await task
+
+
+def _tell_failure(ended: asyncio.Task[None], opened: asyncio.Future[Opened]) -> None:
+    if not opened.done():
+        opened.set_exception(ended.exception() or AssertionError("it ended before it was told to"))
 
 
 async def test_its_owner_logs_in_and_makes_a_group(
@@ -129,7 +132,7 @@ async def test_a_certificate_that_is_renewed_is_shown(
             ):
                 certificate = wrapped.getpeercert()
                 assert certificate is not None
-                return int(certificate["serialNumber"], 16)
+                return int(str(certificate["serialNumber"]), 16)
 
         first = await asyncio.to_thread(shown)
         (folder / "server.pem").unlink()
