@@ -18,6 +18,7 @@ from vmwright.arm.operations import Operations
 from vmwright.arm.providers import (
     aliases,
     authorization,
+    compute,
     graph,
     groups,
     image_templates,
@@ -26,7 +27,6 @@ from vmwright.arm.providers import (
     resources,
     subscriptions,
 )
-from vmwright.arm.providers.compute_contents import ComputeContents
 from vmwright.arm.rules import Rules
 from vmwright.arm.service import Service
 from vmwright.arm.store import ResourceStore
@@ -105,15 +105,16 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
 
 
 def _routes(service: Service, access: Access, background: Background) -> Iterator[Route]:
-    compute = ComputeContents(service.images)
+    images = compute.ComputeContents(service)
     # roles go last: until all else is gone, whoever removes a group must be allowed to do so again
-    removals = (image_templates.Deletion(service), compute, access)
+    removals = (image_templates.Deletion(service), images, access)
     yield from subscriptions.routes(service)
     yield from groups.routes(service, background, removals)
     yield from registrations.routes(service)
-    yield from resources.routes(service, [compute])
+    yield from resources.routes(service, [images])
     yield from aliases.routes(service)
     yield from authorization.routes(service, access)
     yield from managed_identity.routes(service, access)
     yield from graph.routes(access.directory)
     yield from image_templates.routes(service, background)
+    yield from compute.routes(service, background, access.decisions)

@@ -92,6 +92,11 @@ class Background:
         self._tasks[operation.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(operation.id))
 
+    async def settle(self, operation: Operation, *, seconds: float) -> None:
+        """Wait a little for work that has begun: what is quickly done is done when its client hears of it."""
+        if task := self._tasks.get(operation.id):
+            await asyncio.wait([task], timeout=seconds)
+
     async def idle(self) -> None:
         """Wait until no work is left."""
         while self._tasks:

@@ -84,6 +84,32 @@ class GalleryLibrary:
                 raise self._no_gallery(session, definition)
             return definition_of(_insert(session, row))
 
+    def update_gallery(self, gallery: GalleryId, *, tags: Mapping[str, str]) -> GalleryRecord:
+        """Change the tags of a gallery.
+
+        :raises VmwrightError: there is none.
+        """
+        with self._database.session() as session:
+            lock(session, gallery.of_gallery.key)
+            row = session.get(GalleryRow, gallery.of_gallery.key)
+            if row is None:
+                raise self._no_gallery(session, gallery)
+            row.tags = dict(tags)
+            return gallery_of(row)
+
+    def update_definition(self, definition: GalleryId, *, tags: Mapping[str, str]) -> DefinitionRecord:
+        """Change the tags of an image definition.
+
+        :raises VmwrightError: there is none.
+        """
+        with self._database.session() as session:
+            lock(session, definition.of_definition.key)
+            row = session.get(DefinitionRow, definition.of_definition.key)
+            if row is None:
+                raise self._no_definition(session, definition)
+            row.tags = dict(tags)
+            return definition_of(row)
+
     def galleries(self) -> list[GalleryRecord]:
         """Return all galleries, newest first."""
         with self._database.session() as session:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmwright.artifacts import ArtifactStore, RegionStores, open_shared_store
 from vmwright.images.galleries import GalleryLibrary
 from vmwright.images.library import ImageLibrary
+from vmwright.images.replication import Replication
 from vmwright.images.versions import VersionLibrary
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Images:
     managed: ImageLibrary
     galleries: GalleryLibrary
     versions: VersionLibrary
+    replication: Replication
 
     def get(self, identity: str) -> ManagedImageRecord | VersionRecord:
         """Return the image or version of an id, a name, or a short name ``gallery/definition[/number]``.
@@ -47,6 +49,7 @@ def open_images(settings: Settings, database: Database) -> Images:
         managed=ImageLibrary(database, artifacts),
         galleries=GalleryLibrary(database),
         versions=VersionLibrary(database, artifacts, stores),
+        replication=Replication(database, artifacts, stores),
     )
 
 

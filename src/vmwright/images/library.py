@@ -123,6 +123,17 @@ class ImageLibrary:
             self._artifacts.remove_unused(replaced)
         return record
 
+    def update(self, resource_id: str, *, tags: Mapping[str, str]) -> ManagedImageRecord:
+        """Change the tags of an image.
+
+        :raises VmwrightError: there is none.
+        """
+        with self._database.session() as session:
+            lock(session, key_of(resource_id))
+            row = _one(session, resource_id)
+            row.tags = dict(tags)
+            return _record(row)
+
     def find(self, resource_id: str) -> ManagedImageRecord | None:
         """Return the image of that id, or None."""
         with self._database.session() as session:

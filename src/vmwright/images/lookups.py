@@ -33,6 +33,14 @@ def latest(session: Session, definition: GalleryId) -> VersionRecord | None:
     return version_of(session, highest) if highest else None
 
 
+def key_of(version: GalleryId) -> str:
+    """Return the key of a version; 1.02.3 is 1.2.3.
+
+    :raises DistributeError: its number is none.
+    """
+    return version.of_version(str(numbers.parse(version.version))).key
+
+
 def is_there(row: VersionRow) -> bool:
     """Return whether a version is complete, and not being removed."""
     return row.provisioning_state == ProvisioningState.SUCCEEDED

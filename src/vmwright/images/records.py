@@ -187,8 +187,10 @@ class NewVersion:
     :param id: of its definition; with a number where that is given.
     :param versioning: how the number is found where the id has none, together with ``api_version`` and
         ``source_version`` (``numbers.choose``).
-    :param run_output: the name of the build's run output that it is.
-    :param regions: where replicas go; the definition's own region is added where it is not among them.
+    :param build_id: the build that makes it, ``run_output`` the name of its run output that it is.
+    :param operation_id: the service's operation that makes it, where no build does.
+    :param location: its own region; "" for the definition's.
+    :param regions: where replicas go; its own region is added where it is not among them.
     """
 
     id: GalleryId
@@ -196,9 +198,11 @@ class NewVersion:
     facts: ImageFacts
     api_version: str
     source_version: str
-    build_id: str
-    run_output: str
     tags: Mapping[str, str]
+    build_id: str | None = None
+    run_output: str | None = None
+    operation_id: str | None = None
+    location: str = ""
     versioning: Versioning | None = None
     regions: tuple[TargetRegion, ...] = ()
     exclude_from_latest: bool = False

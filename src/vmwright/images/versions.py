@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 
 from vmwright.artifacts.facts import columns_of
 from vmwright.artifacts.region_stores import refuse_existing, remove_file
@@ -19,6 +19,7 @@ from vmwright.images.records import DEFAULT_STORAGE, NewVersion, ProvisioningSta
 from vmwright.images.rows import plan_columns, version_of
 from vmwright.regions import api_name
 from vmwright.state.database import lock
+from vmwright.state.service_tables import OperationRow
 from vmwright.state.tables import BuildRow, DefinitionRow, ReplicaRow, VersionRow
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class VersionLibrary:
         with self._database.session() as session:
             if version.is_latest:
                 return lookups.latest(session, version)
-            row = session.get(VersionRow, _key(version))
+            row = session.get(VersionRow, lookups.key_of(version))
             return version_of(session, row) if row and lookups.is_there(row) else None
 
     def get(self, identity: str) -> VersionRecord:
@@ -125,9 +126,11 @@ class VersionLibrary:
         with self._database.session() as session:
             return lookups.named(session, identity)
 
-    def list(self) -> list[VersionRecord]:
-        """Return all versions, newest first."""
+    def list(self, definition: GalleryId | None = None) -> list[VersionRecord]:
+        """Return all versions (of one definition), newest first."""
         asked = select(VersionRow).where(VersionRow.provisioning_state == ProvisioningState.SUCCEEDED)
+        if definition:
+            asked = asked.where(VersionRow.definition == definition.of_definition.key)
         with self._database.session() as session:
             rows = session.scalars(asked.order_by(VersionRow.created_at.desc(), VersionRow.key))
             return [version_of(session, row) for row in rows]
@@ -140,7 +143,7 @@ class VersionLibrary:
         """
         with self._database.session() as session:
             lock(session, version.of_definition.key)
-            row = session.get(VersionRow, _key(version))
+            row = session.get(VersionRow, lookups.key_of(version))
             if row is None or not lookups.is_there(row):
                 raise lookups.missing_version(session, version)
             if build := self._artifacts.build_on(row.digest):
@@ -167,12 +170,26 @@ class VersionLibrary:
             return version_of(session, row) if row else None
 
     def remove_unfinished(self) -> None:
-        """Remove what a crash has left: versions half removed, or half made by a build that has ended.
+        """Remove what a crash has left: versions half removed, or half made by what has ended.
 
         :raises VmwrightError: a replica cannot be removed.
         """
-        ended = or_(BuildRow.id.is_(None), BuildRow.ended_at.is_not(None))
-        self._remove_left(ended, self._database.session)
+        no_build = or_(BuildRow.id.is_(None), BuildRow.ended_at.is_not(None))
+        open_one = (OperationRow.id == VersionRow.operation_id, OperationRow.ended_at.is_(None))
+        no_operation = ~select(OperationRow).where(*open_one).exists()
+        self._remove_left(and_(no_build, no_operation), self._database.session)
+
+    def begin_again(self, operation_id: str) -> VersionRecord | None:
+        """Return what an operation has made before it was broken off; what it half made is removed.
+
+        :raises VmwrightError: a replica cannot be removed.
+        """
+        mine = VersionRow.operation_id == operation_id
+        self._remove_left(mine, self._database.session)
+        made = select(VersionRow).where(mine, VersionRow.provisioning_state == ProvisioningState.SUCCEEDED)
+        with self._database.session() as session:
+            row = session.scalars(made).first()
+            return version_of(session, row) if row else None
 
     def remove_broken_off(self, build_id: str, *, writing: Writing) -> None:
         """Remove what earlier attempts at a build have left half made.
@@ -212,7 +229,7 @@ class VersionLibrary:
                 key=version.key,
                 definition=home.key,
                 resource_id=str(version),
-                location=home.location,
+                location=new.location or home.location,
                 provisioning_state=ProvisioningState.CREATING,
                 digest=new.artifact.digest,
                 **columns_of(new.facts),
@@ -222,11 +239,12 @@ class VersionLibrary:
                 tags=dict(new.tags),
                 build_id=new.build_id,
                 run_output=new.run_output,
+                operation_id=new.operation_id,
                 created_at=datetime.now(UTC),
             )
             session.add(row)
             session.flush()
-            replicas = self._replicas(new, version, home.location)
+            replicas = self._replicas(new, version, row.location)
             for replica in replicas:
                 refuse_existing(Path(replica.path))
             session.add_all(replicas)
@@ -314,11 +332,6 @@ def _number(session: Session, new: NewVersion) -> VersionNumber:
     if number in taken:
         raise _not_new(new.id)
     return number
-
-
-def _key(version: GalleryId) -> str:
-    """Return the key of a version; 1.02.3 is 1.2.3."""
-    return version.of_version(str(numbers.parse(version.version))).key
 
 
 def _not_new(version: GalleryId) -> DistributeError:

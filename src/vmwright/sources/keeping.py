@@ -12,8 +12,10 @@ from vmwright.events import Progress
 from vmwright.sources.unpacking import unpacked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from vmwright.artifacts import Artifact
     from vmwright.artifacts.facts import ImageFacts
     from vmwright.artifacts.files import ProgressSink
     from vmwright.disks.inspect import DiskFacts
@@ -38,14 +40,27 @@ async def keep(
     :param generation: what the image must be; without it, what the disk says.
     :raises SourceError: it refers to other files, holds no guest, or does not boot as that generation.
     """
+    artifact, facts = await take_in(
+        disk, context, shown=shown, as_image=lambda found: _as_generation(found, generation, named)
+    )
+    return context.catalogue.insert(named, digest=artifact.digest, facts=facts, origin=origin)
+
+
+async def take_in(
+    disk: Path, context: SourceContext, *, shown: str, as_image: Callable[[DiskFacts], ImageFacts]
+) -> tuple[Artifact, ImageFacts]:
+    """Make a disk that somebody brings one whole qcow2 of the store; return that, and what the disk is.
+
+    :param shown: what people call it.
+    :param as_image: returns what it is as an image, and raises where it cannot be one.
+    :raises SourceError: it refers to other files, or holds no guest.
+    """
     with context.staging() as folder:
         plain = await unpacked(disk, folder, context.events)
-        found = await inspect(plain, work=folder, ledger=context.ledger)
-        facts = _as_generation(found, generation, named)
+        facts = as_image(await inspect(plain, work=folder, ledger=context.ledger))
         whole = folder / "whole.qcow2"
         await convert(plain, whole, to=DiskFormat.QCOW2, on_progress=teller(context, f"converting {shown}"))
-        artifact = await context.artifacts.adopt(whole, DiskFormat.QCOW2.value)
-    return context.catalogue.insert(named, digest=artifact.digest, facts=facts, origin=origin)
+        return await context.artifacts.adopt(whole, DiskFormat.QCOW2.value), facts
 
 
 async def keep_as(

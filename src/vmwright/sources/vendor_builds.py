@@ -110,12 +110,21 @@ async def _offered(
     image: VendorImage, address: str, context: SourceContext, *, attempts: int
 ) -> list[VendorBuild]:
     """Return the builds at an address, oldest first."""
+    text = await index_text(image, address, context, attempts=attempts)
+    return await asyncio.to_thread(builds_in, text, image)
+
+
+async def index_text(image: VendorImage, address: str, context: SourceContext, *, attempts: int) -> str:
+    """Return what a vendor has at an address, for ``builds_in``: often that of several images.
+
+    :raises DownloadError: it cannot be had.
+    """
     what = f"the list of {image.os} images"
-    text = await _text(address, what, context, max_bytes=INDEX_BYTES, attempts=attempts)
-    return await asyncio.to_thread(_found_in, text, image)
+    return await _text(address, what, context, max_bytes=INDEX_BYTES, attempts=attempts)
 
 
-def _found_in(text: str, image: VendorImage) -> list[VendorBuild]:
+def builds_in(text: str, image: VendorImage) -> list[VendorBuild]:
+    """Return the builds of an image that a text names, oldest first."""
     builds = {}
     for found in image.builds.finditer(text):
         groups = found.groupdict(default="0")

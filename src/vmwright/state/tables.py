@@ -325,7 +325,8 @@ class VersionRow(FactColumns, Base):
     """A version of an image definition; its number is the last part of ``resource_id``.
 
     Its row and those of its replicas stand before their files are made, and until they are removed:
-    ``provisioning_state`` is Succeeded only in between. ``run_output`` names the build's output that it is.
+    ``provisioning_state`` is Succeeded only in between. ``run_output`` names the build's output that it is;
+    one that no build has made is of an operation of the service (``operation_id``).
     """
 
     __tablename__ = "versions"
@@ -341,6 +342,7 @@ class VersionRow(FactColumns, Base):
     tags: Mapped[dict[str, str]]
     build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"))
     run_output: Mapped[str | None] = mapped_column(String(64))
+    operation_id: Mapped[str | None] = mapped_column(String(36))
     created_at: Mapped[datetime]
 
 

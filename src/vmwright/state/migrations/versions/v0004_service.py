@@ -1,4 +1,4 @@
-"""The service: ARM's resources and operations, principals and roles; builds of its templates."""
+"""The service: ARM's resources and operations, principals and roles; its templates' builds, its versions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the service's tables; a build may be of one of its templates."""
+    """Make the service's tables; a build may be of one of its templates, a version of an operation."""
     _resources()
     _operations()
     _principals()
@@ -20,6 +20,8 @@ def upgrade() -> None:
     with op.batch_alter_table("builds") as batch:
         batch.alter_column("key", type_=sa.Text)
         batch.add_column(sa.Column("template_id", sa.Text))
+    with op.batch_alter_table("versions") as batch:
+        batch.add_column(sa.Column("operation_id", sa.String(36)))
 
 
 def _resources() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.build_rows import build_row
 from vmwright.arm.ids import ResourceId, parse
-from vmwright.arm.providers.compute_contents import ComputeContents
+from vmwright.arm.providers.compute import ComputeContents
 from vmwright.arm.service import Service
 from vmwright.artifacts import Artifact
 from vmwright.artifacts.facts import ImageFacts
@@ -29,7 +29,7 @@ ALIKE = ResourceId("s1", "Web2")
 
 @pytest.fixture
 def contents(service: Service) -> ComputeContents:
-    return ComputeContents(service.images)
+    return ComputeContents(service)
 
 
 async def adopted(images: Images, folder: Path) -> Artifact:

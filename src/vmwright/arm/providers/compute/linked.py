@@ -1,0 +1,52 @@
+"""Whether who imports an image may read what it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from vmwright.arm.http.errors import ArmError
+from vmwright.arm.providers.compute.imports import to_read
+from vmwright.arm.providers.compute.origins import Origin
+
+if TYPE_CHECKING:
+    from vmwright.arm.access.actions import Wanted
+    from vmwright.arm.access.principal import Principal
+    from vmwright.arm.http.call import Call
+    from vmwright.arm.ids import ResourceId
+    from vmwright.arm.providers.compute.documents import Wish
+    from vmwright.arm.service import Service
+
+
+class Rights(Protocol):
+    """Knows who may do what: ``access/decisions.py``."""
+
+    async def require(self, principal: Principal, wanted: Wanted) -> None:
+        """Make sure that a principal may do something.
+
+        :raises ArmError: it may not.
+        """
+
+
+async def check_linked(call: Call, wanted: ResourceId, wish: Wish, service: Service, rights: Rights) -> None:
+    """Check that a caller may read the source of what it wants to make.
+
+    :raises ArmError: it may not, in ARM's words.
+    """
+    if wish.origin is None:
+        return
+    linked = await asyncio.to_thread(to_read, Origin.kept(wish.origin), service.database)
+    if linked is None:
+        return
+    try:
+        await rights.require(call.principal, linked)
+    except ArmError as error:
+        raise ArmError(
+            403,
+            "LinkedAuthorizationFailed",
+            f"The client '{call.principal.name}' with object id '{call.principal.id}' has permission to "
+            f"perform action '{wanted.type}/write' on scope '{wanted}'; however, it does not have permission "
+            f"to perform action(s) '{linked.action}' on the linked scope(s) '{linked.scope}' (respectively) "
+            "or the linked scope(s) are invalid.",
+            is_gateways=True,
+        ) from error
