@@ -30,6 +30,11 @@ class ProvisioningState(StrEnum):
     DELETING = "Deleting"
 
 
+def unique_name(gallery: GalleryId) -> str:
+    """Return what a gallery is called among all there are."""
+    return f"{gallery.subscription}-{gallery.gallery.upper()}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryRecord:
     """A gallery."""
@@ -41,14 +46,16 @@ class GalleryRecord:
 
     def as_resource(self) -> dict[str, Any]:
         """Return the gallery as ``GET Microsoft.Compute/galleries/{name}`` answers it."""
-        unique = f"{self.id.subscription}-{self.id.gallery.upper()}"
         return {
             "id": str(self.id),
             "name": self.id.gallery,
             "type": "Microsoft.Compute/galleries",
             "location": self.location,
             "tags": dict(self.tags),
-            "properties": {"identifier": {"uniqueName": unique}, "provisioningState": "Succeeded"},
+            "properties": {
+                "identifier": {"uniqueName": unique_name(self.id)},
+                "provisioningState": "Succeeded",
+            },
         }
 
 

@@ -12,6 +12,7 @@ from vmwright.arm.providers.compute.collection import Collection, Record
 from vmwright.arm.providers.compute.documents import Wish
 from vmwright.arm.providers.compute.names import GALLERIES, GALLERY_NAME, missing, properties_of
 from vmwright.images.ids import parse
+from vmwright.images.records import unique_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +43,8 @@ class Galleries:
         location = location_of(document, GALLERIES)
         if there is not None and there.made_at is not None:
             check_stays(there.as_resource(there.made_at), location)
-        properties = shapes.kept(properties_of(document))
+        name = {"uniqueName": unique_name(parse(str(wanted)))}
+        properties = shapes.kept(properties_of(document)) | {"identifier": name}
         return Wish(location=location, tags=tags_of(document), properties=properties)
 
     async def make(self, document: Document, operation: Operation) -> datetime:  # noqa: ARG002 - a Kind's
