@@ -82,7 +82,9 @@ async def test_tags_and_descriptions_change_and_the_rest_stays(defined: Talk) ->
     there = await defined.get(GALLERY)
     assert there["tags"] == {}
     assert "description" not in there["properties"]
-    await defined.done("PATCH", DEFINITION, {"properties": {"description": None, "eula": "e"}})
+    without_generation = definition(hyperVGeneration=None)
+    assert (await defined("PUT", DEFINITION, without_generation)).status_code == 200
+    await defined.done("PATCH", DEFINITION, {"tags": {"x": "y"}, "properties": {"eula": "e"}})
     there = await defined.get(DEFINITION)
     assert there["tags"] == {"x": "y"}
     assert "description" not in there["properties"]
@@ -151,6 +153,13 @@ async def test_what_is_not_empty_stays(defined: Talk) -> None:
         (f"{GALLERY}/images/x", definition(osType="BeOS"), 400, "InvalidParameter", "BeOS"),
         (f"{GALLERY}/images/x", definition(osState=None), 400, "InvalidParameter", "osState"),
         (f"{GALLERY}/images/x", definition(identifier={"offer": "o"}), 400, "InvalidParameter", "publisher"),
+        (
+            f"{GALLERY}/images/x",
+            definition(purchasePlan={"name": "n"}),
+            400,
+            "InvalidParameter",
+            "purchasePlan",
+        ),
         (f"{GALLERY}/images/x", OF_LINUX, 409, "Conflict", "unique in a gallery"),
         (DEFINITION, definition(osType="Windows"), 409, "PropertyChangeNotAllowed", "osType"),
         (DEFINITION, {**OF_LINUX, "location": "eastus"}, 409, "InvalidResourceLocation", "eastus"),

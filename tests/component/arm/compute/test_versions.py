@@ -13,6 +13,7 @@ from tests.component.arm.compute.talking import (
     DEFINITION,
     GROUP,
     IMAGE,
+    OF_LINUX,
     ONE,
     SITE,
     Rights,
@@ -202,6 +203,17 @@ async def test_a_version_on_which_a_build_stands_stays(
     assert (await ready("GET", ONE)).status_code == 404
 
 
+async def test_a_version_that_shall_stay_until_its_end_of_life_stays(ready: Talk) -> None:
+    body = version_of(FROM_IMAGE, endOfLifeDate="2999-01-01T00:00:00Z")
+    body["properties"]["safetyProfile"] = {"blockDeletionBeforeEndOfLife": True}
+    await ready.made(ONE, body)
+    refused = await ready.refused("DELETE", ONE)
+    assert refused[:2] == (409, "OperationNotAllowed")
+    assert "2999-01-01" in refused[2]
+    await ready.done("PATCH", ONE, {"properties": {"safetyProfile": {"blockDeletionBeforeEndOfLife": False}}})
+    assert await ready.done("DELETE", ONE) == ""
+
+
 async def test_a_second_write_waits_for_the_first(ready: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     going_on = asyncio.Event()
     place = RegionStores.place
@@ -245,7 +257,16 @@ async def test_who_may_not_read_an_image_makes_no_version_of_it(ready: Talk, rig
         ),
         ("1.0.0", version_of(FROM_IMAGE, replicaCount=101), "InvalidParameter", "1 to 100"),
         ("1.0.0", version_of(FROM_IMAGE, excludeFromLatest="no"), "InvalidParameter", "true or false"),
+        ("1.0.0", version_of(FROM_IMAGE, endOfLifeDate="soon"), "InvalidParameter", "'soon'"),
+        ("1.0.0", version_of(FROM_IMAGE, replicationMode="Deep"), "InvalidParameter", "Shallow"),
+        ("1.0.0", version_of(FROM_IMAGE, storageAccountType="Tape"), "InvalidParameter", "'Tape'"),
         ("1.0.0", version_of({"source": {"id": STORAGE}}), "NotSupported", "storageAccounts"),
+        (
+            "1.0.0",
+            {"location": "westus", "properties": {"storageProfile": []}},
+            "InvalidParameter",
+            "JSON object",
+        ),
         ("1.0.0", version_of({"source": "golden"}), "InvalidParameter", "not a JSON object"),
         ("1.0.0", version_of({**FROM_IMAGE, "dataDiskImages": [{}]}), "NotSupported", "data disks"),
     ],
@@ -266,4 +287,9 @@ async def test_a_version_needs_its_definition_and_a_source_that_is_there(
     lost = version_of({"source": {"id": f"{IMAGE}2"}})
     assert "There is no managed image" in await ready.done("PUT", ONE, lost)
     assert service.images.versions.find(parse(ONE)) is None
+    assert (await ready.get(ONE))["properties"]["provisioningState"] == "Failed"
+    assert await ready.done("DELETE", DEFINITION) == ""
+    assert (await ready.refused("GET", ONE))[1] == "ParentResourceNotFound"
+    await ready.made(DEFINITION, OF_LINUX)
+    assert (await ready.get(f"{DEFINITION}/versions"))["value"] == []
     assert not Path(service.settings.home / "regions").exists()

@@ -3,7 +3,7 @@
 galleries, definitions, versions, images     the four types: what a body may say, what is done for it
 documents, collection                        what is kept where, and which of it is true
 writing, reading, operations, shapes, names  what all types have in common
-origins, imports, linked, regions            where an image comes from and goes to
+origins, imports, linked, regions, lives     where an image comes from, goes to, and how long it stays
 marketplace, offers                          the images that others publish
 contents                                     what resource groups have of all this
 """

@@ -102,7 +102,8 @@ class Collection:
 
     def find(self, wanted: ResourceId) -> Thing | None:
         """Return a resource, None where there is none."""
-        return self._seen(self._find(wanted), self.documents.find(wanted))
+        record = self._find(wanted)
+        return self._seen(record, self.documents.find(wanted if record is None else record.id))
 
     def below(self, scope: ResourceId) -> list[Thing]:
         """Return the resources in a subscription, group, gallery or definition, in the order of their ids."""

@@ -39,6 +39,7 @@ USUAL = {"hyperVGeneration": "V1", "architecture": "x64"}
 # The library knows generalized images for x64 alone, and has no columns for that.
 USUAL_ONLY = {"osState": "Generalized", "architecture": "x64"}
 FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "purchasePlan")
+PLAN = ("name", "publisher", "product")
 IDENTIFIER = ("publisher", "offer", "sku")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "osType": (OsType.LINUX, OsType.WINDOWS),
@@ -66,16 +67,14 @@ class Definitions:
             location = location_of(document, DEFINITIONS)
             if there is not None and there.made_at is not None:
                 check_stays(there.as_resource(there.made_at), location)
-            properties = USUAL | shapes.kept(properties_of(document))
+            properties = USUAL | _fixed(there) | shapes.kept(properties_of(document))
             wish = Wish(location=location, tags=tags_of(document), properties=properties)
         gallery = parse(str(wanted)).of_gallery
         if self._library.find_gallery(gallery) is None:
             raise parent_missing("write", wanted)
         _check(wish.properties)
-        if there is not None and there.made_at is not None:
-            check_fixed("galleryImage", there.properties, wish.properties, FIXED)
-        else:
-            self._check_unique(wanted, wish.properties["identifier"])
+        _check_fixed(_fixed(there), wish.properties)
+        self._check_unique(wanted, wish.properties["identifier"])
         return wish
 
     async def make(self, document: Document, operation: Operation) -> datetime:  # noqa: ARG002 - a Kind's
@@ -128,18 +127,21 @@ class Definitions:
         return map(_record, self._library.definitions(parse(str(scope))))
 
 
-def check_fixed(what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that properties stay which cannot be changed; one that is not given stays, too.
+def _fixed(there: Thing | None) -> dict[str, Any]:
+    """Return what of a definition cannot be changed; {} where there is none yet."""
+    if there is None or there.made_at is None:
+        return {}
+    return {name: there.properties[name] for name in FIXED if name in there.properties}
 
-    :raises ArmError: one does not.
-    """
-    for name in names:
-        if name in after and name in before and after[name] != before[name]:
+
+def _check_fixed(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    for name, value in before.items():
+        if after.get(name) != value:
             raise ArmError(
                 409,
                 "PropertyChangeNotAllowed",
-                f"Changing property '{what}.properties.{name}' is not allowed.",
-                target=f"{what}.properties.{name}",
+                f"Changing property 'galleryImage.properties.{name}' is not allowed.",
+                target=f"galleryImage.properties.{name}",
             )
 
 
@@ -154,22 +156,22 @@ def _check(properties: Mapping[str, Any]) -> None:
             )
     _check_texts("identifier", properties.get("identifier"), IDENTIFIER)
     if "purchasePlan" in properties:
-        _check_texts("purchasePlan", properties["purchasePlan"], ("name",))
+        _check_texts("purchasePlan", properties["purchasePlan"], PLAN)
 
 
 def _check_texts(what: str, given: object, names: Iterable[str]) -> None:
     for name in names:
         text = given.get(name) if isinstance(given, dict) else None
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not text.strip() or not text.isprintable():
             target = f"galleryImage.properties.{what}.{name}"
-            raise invalid(target, f"Required parameter '{target}' is missing (null).")
+            raise invalid(target, f"Required parameter '{target}' is missing (null), or is no text.")
 
 
 def _plan(plan: Mapping[str, str]) -> PlanInfo:
     return PlanInfo(
         plan_name=plan["name"],
-        plan_product=plan.get("product", ""),
-        plan_publisher=plan.get("publisher", ""),
+        plan_product=plan["product"],
+        plan_publisher=plan["publisher"],
     )
 
 

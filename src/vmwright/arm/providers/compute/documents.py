@@ -140,7 +140,7 @@ class Documents:
         self._change(document, state=State.SUCCEEDED if document.of else State.FAILED)
 
     def remove(self, wanted: ResourceId) -> None:
-        """Remove a document, where there is one."""
+        """Remove a document, where there is one, and those of what is in its resource."""
         self._store.remove(wanted)
 
     def _change(self, document: Document, **values: object) -> None:

@@ -15,7 +15,7 @@ from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.compute.origins import IMAGE, URI
 from vmwright.downloads import Origin as Asker
 from vmwright.downloads.urls import parse as parse_url
-from vmwright.errors import SourceError, VmwrightError
+from vmwright.errors import SourceError
 from vmwright.events import Events
 from vmwright.images.ids import parse
 from vmwright.secret_values import secrets_in
@@ -59,7 +59,8 @@ class Expected:
 async def bring(origin: Origin, expected: Expected, service: Service) -> Brought:
     """Return the image that an origin names.
 
-    :raises VmwrightError: it is not there, cannot be had, or is not what is expected.
+    :raises ArmError: it is not there.
+    :raises VmwrightError: it cannot be had, or is not what is expected.
     """
     if origin.kind == URI:
         return await _from_disk(origin.value, expected, service)
@@ -92,14 +93,14 @@ def to_read(origin: Origin, database: Database) -> Wanted | None:
 async def _from_image(image_id: str, service: Service) -> Brought:
     image = service.images.managed.find(image_id)
     if image is None:
-        raise VmwrightError(f"There is no managed image {image_id}", target=image_id)
+        raise ArmError(404, "NotFound", f"There is no managed image {image_id}", target=image_id)
     return Brought(artifact=await service.images.artifacts.fetch(image.digest), facts=image.facts)
 
 
 async def _from_version(version_id: str, service: Service) -> Brought:
     version = service.images.versions.find(parse(version_id))
     if version is None:
-        raise VmwrightError(f"There is no image version {version_id}", target=version_id)
+        raise ArmError(404, "NotFound", f"There is no image version {version_id}", target=version_id)
     artifact = await service.images.artifacts.fetch(version.digest)
     return Brought(artifact=artifact, facts=version.facts, plan=version.plan)
 

@@ -59,9 +59,7 @@ class _Shelves:
     async def versions(self, call: Call) -> Answer:
         """List the versions of a SKU."""
         found = _ordered(call, await self._versions(call))
-        is_expanded = "imagedeprecationstatus" in call.query.get("$expand", "").lower()
-        beside = {"properties": {"imageDeprecationStatus": {"imageState": "Active"}}} if is_expanded else {}
-        return ok([{**_entry(call, _parts(one)), **beside} for one in found])
+        return ok([_entry(call, _parts(one)) | _expanded(call, one) for one in found])
 
     async def version(self, call: Call) -> Answer:
         """Show a version, or the newest one."""
@@ -112,6 +110,12 @@ def _ordered(call: Call, offered: list[Offered]) -> list[Offered]:
     found = list(reversed(offered)) if is_newest_first else offered
     most = call.query.get("$top", "")
     return found[: int(most)] if re.fullmatch(r"[0-9]{1,6}", most) else found
+
+
+def _expanded(call: Call, offered: Offered) -> dict[str, Any]:
+    """Return what ``$expand=properties`` adds; az wants the others of ``properties/<name>``, too."""
+    is_wanted = call.query.get("$expand", "").lower().startswith("properties")
+    return {"properties": _properties(offered)} if is_wanted else {}
 
 
 def _properties(offered: Offered) -> dict[str, Any]:

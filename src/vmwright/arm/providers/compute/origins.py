@@ -108,7 +108,7 @@ def _of_uri(uri: object, target: str) -> Origin:
 def _at(properties: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     found: Any = properties
     for name in path:
-        found = found.get(name) or {}
+        found = {} if found.get(name) is None else found[name]
         if not isinstance(found, dict):
             raise invalid(".".join(path), f"'{name}' is not a JSON object.")
     inner: Mapping[str, Any] = found

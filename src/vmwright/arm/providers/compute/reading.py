@@ -40,20 +40,26 @@ class Reading:
 
     def _get(self, call: Call, wanted: ResourceId) -> Answer:
         there = self._collection.find(wanted)
+        if there is None or there.made_at is None:
+            self._check_around(wanted)
         if there is None:
-            find_group(self._store, wanted.subscription, wanted.group)
-            if self._around is not None and self._around.find(wanted.parent) is None:
-                raise parent_missing("read", wanted)
             raise missing(wanted)
         document = shapes.shown(there.body, call.api_version)
         if self._collection.type == VERSIONS and call.query.get("$expand", "").lower() == "replicationstatus":
             document["properties"]["replicationStatus"] = replication_status(document)
         return ok(document)
 
+    def _check_around(self, wanted: ResourceId) -> None:
+        """Check that the group is there, and the resource that something is in.
+
+        :raises ArmError: it is not.
+        """
+        find_group(self._store, wanted.subscription, wanted.group)
+        if self._around is not None and self._around.find(wanted.parent) is None:
+            raise parent_missing("read", wanted)
+
     def _list(self, call: Call, scope: ResourceId) -> Answer:
         things = self._collection.below(scope)
-        if not things and scope.group:
-            find_group(self._store, scope.subscription, scope.group)
-        if not things and self._around is not None and self._around.find(scope) is None:
-            raise parent_missing("read", scope.below(self._collection.type.rpartition("/")[2], ""))
+        if scope.group and not any(thing.made_at for thing in things):
+            self._check_around(scope.below(self._collection.type.rpartition("/")[2], ""))
         return page(call, (shapes.shown(thing.body, call.api_version) for thing in things))

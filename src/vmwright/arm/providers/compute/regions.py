@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 MOST_REPLICAS = 100
+STORAGE = (DEFAULT_STORAGE, "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS", "StandardSSD_LRS")
 PROFILE = "galleryImageVersion.properties.publishingProfile"
 TARGET = f"{PROFILE}.targetRegions"
 
@@ -59,6 +60,6 @@ def _region(given: Mapping[str, Any], publishing: Mapping[str, Any], known: Coll
             f"{TARGET}.regionalReplicaCount", f"A region has 1 to {MOST_REPLICAS} replicas, not '{count}'."
         )
     storage = given.get("storageAccountType") or publishing.get("storageAccountType") or DEFAULT_STORAGE
-    if not isinstance(storage, str):
-        raise invalid(f"{TARGET}.storageAccountType", "The storageAccountType is a text.")
+    if storage not in STORAGE:
+        raise invalid(f"{TARGET}.storageAccountType", f"'{storage}' is none of {', '.join(STORAGE)}.")
     return TargetRegion(name=api_name(name), replica_count=count, storage_account_type=storage)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmwright.arm.checks import check_stays, location_of, tags_of
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.providers.compute import origins, regions, shapes
+from vmwright.arm.providers.compute import lives, origins, regions, shapes
 from vmwright.arm.providers.compute.collection import Collection, Record
 from vmwright.arm.providers.compute.documents import Wish
 from vmwright.arm.providers.compute.galleries import patched
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # The library knows nothing of these: what they are where nobody said otherwise.
 USUAL = {"safetyProfile": {"reportedForPolicyViolation": False, "allowDeletionOfReplicatedLocations": False}}
+MODES = ("Full", "Shallow")
 SOURCE = "galleryImageVersion.properties.storageProfile.source"
 
 
@@ -77,7 +78,8 @@ class Versions:
         return (made or await self._add(document, Origin.kept(document.wish.origin), operation)).created_at
 
     def check_removable(self, there: Thing) -> None:
-        """Check that no build stands on a version."""
+        """Check that no build stands on a version, and that it need not stay for longer."""
+        lives.check_over(there)
         version = self._images.versions.find(parse(str(there.id)))
         if version is not None and (build := self._images.artifacts.build_on(version.digest)):
             raise ArmError(
@@ -130,6 +132,10 @@ class Versions:
         publishing |= wish.properties.get("publishingProfile", {})
         if not isinstance(publishing["excludeFromLatest"], bool):
             raise invalid(f"{regions.PROFILE}.excludeFromLatest", "excludeFromLatest is true or false.")
+        if publishing.get("replicationMode", MODES[0]) not in MODES:
+            raise invalid(f"{regions.PROFILE}.replicationMode", f"It is one of {', '.join(MODES)}.")
+        if "endOfLifeDate" in publishing:
+            lives.read(publishing["endOfLifeDate"])
         known = self._service.settings.stores
         wanted = regions.read(publishing, wish.location, known)
         publishing["targetRegions"] = regions.shown(wanted)

@@ -93,7 +93,8 @@ class Writing:
         there = await asyncio.to_thread(self._kind.collection.find, wanted)
         body = None if there is None else shapes.shown(there.body, call.api_version)
         self._background.begin(operation)
-        await self._background.settle(operation, seconds=QUICK_SECONDS)
+        if wish.origin is None:
+            await self._background.settle(operation, seconds=QUICK_SECONDS)
         answer = Answer(status=201 if is_new else 200, body=body)
         return written(operation, call, self._polled_at, answer)
 
@@ -167,5 +168,5 @@ class Writing:
                     collection.documents.stay(there.document)
                 raise
         document = collection.documents.find(wanted)
-        if document is not None and document.operation == operation.id:
+        if document is None or document.operation == operation.id:
             collection.documents.remove(wanted)
