@@ -100,6 +100,16 @@ class ResourceStore:
         with self._database.session() as session:
             return [_resource(row) for row in session.scalars(_ordered(*found).limit(most))]
 
+    def find_named(self, kind: str, name: str) -> Resource | None:
+        """Return a resource of a type whose names are unique in all subscriptions; None where there is none.
+
+        :param kind: as its provider writes it; ``name`` likewise.
+        """
+        asked = select(ArmResourceRow).where(ArmResourceRow.type == kind, ArmResourceRow.name == name)
+        with self._database.session() as session:
+            row = session.scalars(asked).first()
+            return None if row is None else _resource(row)
+
     def children(self, parent: ResourceId) -> list[Resource]:
         """Return the resources directly in another one."""
         with self._database.session() as session:
@@ -173,8 +183,12 @@ class ResourceStore:
     def remove(self, resource_id: ResourceId) -> bool:
         """Remove a resource and all in it; False where there is none."""
         with self.changing(resource_id) as session:
-            below = ArmResourceRow.key.startswith(f"{resource_id.key}/", autoescape=True)
-            session.execute(delete(ArmResourceRow).where(below))
+            below = (
+                ArmResourceRow.subscription == resource_id.subscription.lower(),
+                ArmResourceRow.resource_group == resource_id.group.lower(),
+                ArmResourceRow.key.startswith(f"{resource_id.key}/", autoescape=True),
+            )
+            session.execute(delete(ArmResourceRow).where(*below))
             gone = delete(ArmResourceRow).where(ArmResourceRow.key == resource_id.key)
             return session.scalars(gone.returning(ArmResourceRow.key)).one_or_none() is not None
 

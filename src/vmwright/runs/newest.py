@@ -12,6 +12,7 @@ from vmwright.runs.states import RunState, RunSubState
 from vmwright.state.tables import BuildRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -56,10 +57,9 @@ def newest_run(database: Database, template_id: str, *, since: datetime) -> Newe
     return found.get(template_id.lower())
 
 
-def newest_runs(database: Database, scope: str) -> dict[str, NewestRun]:
-    """Return the newest build of each template below a scope, by the template's id in lower case."""
-    below = BuildRow.key.startswith(f"{scope.lower()}/", autoescape=True)
-    return _found(database, below, BuildRow.template_id.is_not(None))
+def newest_runs(database: Database, template_ids: Iterable[str]) -> dict[str, NewestRun]:
+    """Return the newest build of each of these templates that has one, by the template's id in lower case."""
+    return _found(database, BuildRow.key.in_([one.lower() for one in template_ids]))
 
 
 def run_outputs(database: Database, template_id: str, *, since: datetime) -> dict[str, RunOutput]:

@@ -5,6 +5,7 @@ They are data: ``marketplace.toml`` beside this file, and the user's in $VMWRIGH
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def load(home: Path) -> Marketplace:
 
     :raises TemplateError: the user's file cannot be used; the message names the key.
     """
-    ours = _read(OURS)
+    ours, known = _ours()
     layouts = dict(ours.layout)
     images: list[VendorImage] = []
     missing: list[Missing] = []
@@ -165,8 +166,14 @@ def load(home: Path) -> Marketplace:
         layouts |= users.layout
         images += _images(users.image, layouts, own)
         missing += users.missing
-    images += _images(ours.image, ours.layout, OURS)
-    return Marketplace(tuple(images), (*missing, *ours.missing))
+    return Marketplace((*images, *known), (*missing, *ours.missing))
+
+
+@functools.cache
+def _ours() -> tuple[_File, tuple[VendorImage, ...]]:
+    """Read what comes with vmwright: once, for the service asks for it with each template."""
+    ours = _read(OURS)
+    return ours, tuple(_images(ours.image, ours.layout, OURS))
 
 
 def _read(file: Path) -> _File:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, create_engine, event, make_url
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection as SqliteConnection
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from vmwright.settings import DatabaseSettings, Settings
 
@@ -25,6 +27,9 @@ BUSY_SECONDS = 30
 CONNECT_SECONDS = 5
 # A process that is stopped in the middle of a transaction must not hold up those that take its builds over.
 IDLE_SECONDS = 15
+# What a connection that may write carries.
+TURN = "vmwright_turn"
+WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 PROTOCOLS = ("postgresql", "postgres", "postgresql+psycopg")
 URL_KEY = "database.url"
 PASSWORD_KEY = "database.password"  # noqa: S105 - the name of the key
@@ -94,6 +99,7 @@ def sqlite_engine(home: Path) -> Engine:
         f"sqlite:///{home / FILE_NAME}", hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
     )
     event.listen(engine, "connect", _configure)
+    _Turn(engine)
     return engine
 
 
@@ -143,6 +149,38 @@ def _parsed(text: str) -> URL:
 def _values(url: URL, name: str) -> tuple[str, ...]:
     value = url.query.get(name, ())
     return (value,) if isinstance(value, str) else value
+
+
+class _Turn:
+    """Lets the threads of this process write to a SQLite file one after the other.
+
+    SQLite itself has whoever finds the file locked sleep and look again, for 0.1 s at a time: of several that
+    write at once, some would wait many times longer than the writing of all takes.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._lock = threading.Lock()
+        event.listen(engine, "before_cursor_execute", self._take)
+        event.listen(engine, "checkin", self._give_back)
+
+    def _take(
+        self,
+        connection: Connection,
+        _cursor: object,
+        statement: str,
+        _parameters: object,
+        _context: object,
+        _many: object,
+    ) -> None:
+        """Wait for the turn before a transaction writes; as long as SQLite would, which then refuses."""
+        if connection.info.get(TURN) or not WRITES.match(statement):
+            return
+        connection.info[TURN] = self._lock.acquire(timeout=BUSY_SECONDS)
+
+    def _give_back(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        """End the turn: the transaction is over once its connection is back in the pool."""
+        if record.info.pop(TURN, None):
+            self._lock.release()
 
 
 def _configure(connection: SqliteConnection, _record: object) -> None:

@@ -22,8 +22,9 @@ class ArmResourceRow(Base):
 
     __tablename__ = "arm_resources"
     __table_args__ = (
-        Index("ix_arm_resources_type", "type", "subscription", "resource_group"),
-        Index("ix_arm_resources_group", "subscription", "resource_group"),
+        Index("ix_arm_resources_type", "type", "subscription", "key"),
+        Index("ix_arm_resources_group", "subscription", "resource_group", "type", "key"),
+        Index("ix_arm_resources_name", "type", "name"),
         Index("ix_arm_resources_parent", "parent"),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import update
 
 from vmwright.artifacts import Artifact, ArtifactStore
 from vmwright.artifacts.facts import ImageFacts
@@ -19,7 +20,9 @@ from vmwright.images.galleries import default_identifier
 from vmwright.settings import DatabaseSettings, Settings
 from vmwright.sources.catalogue import Catalogue
 from vmwright.sources.urn import Urn
-from vmwright.state.database import Database, open_database
+from vmwright.state import engines
+from vmwright.state.database import Database, lock, open_database
+from vmwright.state.tables import BuildRow
 from vmwright.template.model import Generation, OsType
 
 AT_ONCE = 4
@@ -166,3 +169,19 @@ def test_an_artifact_is_used_or_removed(settings: Settings, body: str) -> None:
     removed, *used = at_once(settings, lambda mine, which: use_or_remove(settings, mine, which, artifact))
     assert artifact.path.exists() is (removed == "in use")
     assert set(used) <= ({"used"} if removed == "in use" else {"refused"})
+
+
+def test_threads_that_write_at_once_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(engines, "BUSY_SECONDS", 0)  # SQLite itself lets nobody wait
+        database = open_database(Settings(home=tmp_path / "home"))
+
+    def write(_: int) -> None:
+        for number in range(20):
+            with database.session() as session:
+                lock(session, "anything")
+                session.execute(update(BuildRow).values(priority=number))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(write, range(AT_ONCE)))
+    database.close()

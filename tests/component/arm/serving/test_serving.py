@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 import pytest
@@ -169,3 +170,18 @@ async def test_a_port_that_somebody_has_is_named(
         taken = Serving(on(settings, listen=listen), database, events, builds=False)
         with pytest.raises(VmwrightError, match=f"cannot listen on {listen}: "):
             await taken.serve(lambda _: None)
+
+
+async def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_headers(
+    settings: Settings, database: Database, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+    create = socket.create_server
+
+    def create_server(*given: Any, **more: Any) -> socket.socket:
+        made.append(create(*given, **more))
+        return made[-1]
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    async with running(settings, database, events):
+        assert [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in made] == [1]

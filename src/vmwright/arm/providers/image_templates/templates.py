@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vmwright.arm.providers.image_templates.deletion import Deletion
     from vmwright.arm.service import Service
     from vmwright.arm.store import Resource
+    from vmwright.runs.newest import NewestRun
 
 UPDATE = "imageTemplates/update"
 UPDATED = 200
@@ -129,23 +130,24 @@ def _list(call: Call, service: Service) -> Answer:
     scope = ResourceId(call.names["subscription"], call.names.get("group", ""))
     if scope.group:
         find_group(service.store, scope.subscription, scope.group)
-    runs = newest_runs(service.database, str(scope))
+    runs: dict[str, NewestRun] = {}
 
-    def shown(resource: Resource) -> dict[str, Any]:
-        run = runs.get(resource.id.lower())
-        return shapes.shown(resource, version, run if run and run.started_at >= resource.created_at else None)
-
-    return page(
-        call,
-        lambda after, most: service.store.find_all(
+    def found(after: str, most: int) -> list[Resource]:
+        resources = service.store.find_all(
             kind=TEMPLATE_TYPE,
             subscription=scope.subscription,
             group=scope.group or None,
             after=after,
             most=most,
-        ),
-        shown,
-    )
+        )
+        runs.update(newest_runs(service.database, (resource.id for resource in resources)))
+        return resources
+
+    def shown(resource: Resource) -> dict[str, Any]:
+        run = runs.get(resource.id.lower())
+        return shapes.shown(resource, version, run if run and run.started_at >= resource.created_at else None)
+
+    return page(call, found, shown)
 
 
 def _patch(call: Call, service: Service) -> Answer:

@@ -42,8 +42,11 @@ def _resources() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("changed_at", UtcDateTime, nullable=False),
     )
-    op.create_index("ix_arm_resources_type", "arm_resources", ["type", "subscription", "resource_group"])
-    op.create_index("ix_arm_resources_group", "arm_resources", ["subscription", "resource_group"])
+    op.create_index("ix_arm_resources_type", "arm_resources", ["type", "subscription", "key"])
+    op.create_index(
+        "ix_arm_resources_group", "arm_resources", ["subscription", "resource_group", "type", "key"]
+    )
+    op.create_index("ix_arm_resources_name", "arm_resources", ["type", "name"])
     op.create_index("ix_arm_resources_parent", "arm_resources", ["parent"])
 
 
