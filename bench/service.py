@@ -65,7 +65,8 @@ class Figures:
         ordered = sorted(self.taken)
         p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
         middle = statistics.median(ordered)
-        return f"{self.what:<24} {self.clients:>7} {len(ordered):>7} {middle:>8.1f} {p99:>8.1f} {ordered[-1]:>8.1f}"
+        counts = f"{self.what:<24} {self.clients:>7} {len(ordered):>7}"
+        return f"{counts} {middle:>8.1f} {p99:>8.1f} {ordered[-1]:>8.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +206,6 @@ def _told(process: subprocess.Popen[str]) -> str:
     return "".join(lines)
 
 
-Ask = "Callable[[httpx2.AsyncClient, int], Awaitable[httpx2.Response]]"
-
-
 class Measuring:
     """Asks a service for one thing many times, and tells how long the answers took."""
 
@@ -252,7 +250,7 @@ class Measuring:
 
 async def measure(served: Served, settings: Settings, *, templates: int, times: int) -> list[Figures]:
     """Return the figures of each kind of request, by one client and by eight at once."""
-    measuring, drawn = Measuring(served), random.Random(1)
+    measuring, drawn = Measuring(served), random.Random(1)  # noqa: S311 - which templates are asked for
     at = f"?api-version={API_VERSION}"
     around = f"providers/{TEMPLATE_TYPE}{at}"
     subscription = f"/subscriptions/{settings.service.subscription}"

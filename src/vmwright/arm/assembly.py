@@ -25,6 +25,7 @@ from vmwright.arm.providers import (
     managed_identity,
     registrations,
     resources,
+    storage,
     subscriptions,
 )
 from vmwright.arm.rules import Rules
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from vmwright.arm.access.access import Access
+    from vmwright.arm.access.gate import Authenticator
     from vmwright.arm.http.routing import Route
     from vmwright.arm.identity.identity import Identity
     from vmwright.arm.identity.owner import Owner
@@ -98,13 +100,15 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     access = open_access(database, service.subscription)
     identity = identity_of(settings, database, events)
     background = Background(service.operations, events)
-    routes = (*identity.routes, *_routes(service, access, background))
+    routes = (*identity.routes, *_routes(service, access, background, identity.authenticator))
     gate = RoleGate(identity.authenticator, access.decisions)
     app = Arm(Router(routes), gate, rules=Rules(service.subscription))
     return Assembled(app=app, identity=identity, access=access, background=background)
 
 
-def _routes(service: Service, access: Access, background: Background) -> Iterator[Route]:
+def _routes(
+    service: Service, access: Access, background: Background, authenticator: Authenticator
+) -> Iterator[Route]:
     images = compute.ComputeContents(service)
     # roles go last: until all else is gone, whoever removes a group must be allowed to do so again
     removals = (image_templates.Deletion(service), images, access)
@@ -118,3 +122,4 @@ def _routes(service: Service, access: Access, background: Background) -> Iterato
     yield from graph.routes(access.directory)
     yield from image_templates.routes(service, background)
     yield from compute.routes(service, background, access.decisions)
+    yield from storage.routes(service, authenticator, access.decisions)

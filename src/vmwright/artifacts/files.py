@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CHUNK = 8 << 20
 ZEROS = bytes(CHUNK)
+PIECE = 1 << 20
 COPY_SECONDS = 4 * 3600.0
 ProgressSink = Callable[[int, int], None]
 
@@ -55,6 +56,18 @@ def data_extents(descriptor: int, total: int) -> Iterator[tuple[int, int]]:
         offset = _seek(descriptor, data, os.SEEK_HOLE, total)
         if data < offset:
             yield data, offset
+
+
+def read_piece(descriptor: int, start: int, stop: int) -> bytes:
+    """Return the bytes from ``start`` on, ``PIECE`` and up to ``stop`` at most; b"" behind the file's end.
+
+    A hole is not read.
+    """
+    stop = min(stop, start + PIECE, os.fstat(descriptor).st_size)
+    data = _seek(descriptor, start, os.SEEK_DATA, stop) if start < stop else stop
+    if start < data:
+        return ZEROS[: data - start]
+    return os.pread(descriptor, stop - start, start)
 
 
 def _pieces(descriptor: int, total: int) -> Iterator[_Piece]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sqlalchemy.orm import Session
+
     from vmwright.state.database import Database
 
 
@@ -61,6 +63,10 @@ class Owner:
     def is_alive(self) -> bool:
         """Whether it still runs."""
         return lives(self.pid, self.since, self.boot)
+
+
+# A process that there never was.
+NOBODY = Owner(0, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,33 @@ class Ledger:
             yield
         finally:
             self.release(resource)
+
+
+def leave(session: Session, path: Path, *, host: str, build_id: str) -> None:
+    """Record a file or folder of a host that is nobody's any more: who clears up there removes it."""
+    session.add(
+        ResourceRow(
+            build_id=build_id,
+            kind=ResourceKind.PATH,
+            identity=str(path),
+            host=host,
+            owner_pid=NOBODY.pid,
+            owner_started=NOBODY.since,
+            boot_id=NOBODY.boot,
+            created_at=datetime.now(UTC),
+        )
+    )
+
+
+def left_on_this_host(database: Database) -> list[Resource]:
+    """Return what ``leave`` has recorded of this host, and nobody has taken up yet."""
+    asked = select(ResourceRow).where(
+        ResourceRow.host == host_id(),
+        ResourceRow.owner_pid == NOBODY.pid,
+        ResourceRow.boot_id == NOBODY.boot,
+    )
+    with database.session() as session:
+        return [_resource(row) for row in session.scalars(asked)]
 
 
 def abandoned(database: Database) -> list[Resource]:

@@ -63,7 +63,7 @@ async def clear_up(database: Database, events: Events) -> None:
     events.note(f"Clearing up after {of}: {len(left)} resources")
     for resource in left:
         try:
-            await _clear(database, resource)
+            await clear(database, resource)
         except (VmwrightError, OSError) as error:
             events.warn(f"{resource.kind} {resource.identity} could not be removed: {error}")
 
@@ -78,7 +78,7 @@ def kill_left(database: Database) -> None:
             kill_all(resource.identity)
 
 
-async def _clear(database: Database, resource: Resource) -> None:
+async def clear(database: Database, resource: Resource) -> None:
     """Remove one resource and its row, where it is there and still its dead owner's."""
     is_gone = resource.kind is not ResourceKind.PATH and resource.owner.boot != boot_id()
     # a restart takes away all but files: what has this name now, or a new owner, is somebody else's

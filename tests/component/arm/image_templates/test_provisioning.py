@@ -236,3 +236,29 @@ async def test_templates_go_with_their_group(talk: Talk, service: Service) -> No
     await talk.put()
     assert "lastRunStatus" not in (await talk.get())["properties"]
     assert service.store.find_all(kind=GROUP_TYPE, subscription=ids.parse(GROUP).subscription)
+
+
+VNET = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/build"
+
+
+async def test_a_subnet_that_is_not_configured_cannot_be_joined(talk: Talk, settings: Settings) -> None:
+    body = template(vmProfile={"vnetConfig": {"subnetId": f"{VNET}/subnets/one"}})
+    ended = await talk.put(body)
+    assert ended["status"] == "Failed"
+    assert ended["error"]["code"] == "Unauthorized"
+    assert ended["error"]["message"].startswith(
+        f"Not authorized to access the resource: {VNET}. Please check the user assigned identity has the "
+        "correct permissions. For more details, go to https://aka.ms/azvmimagebuilderts."
+    )
+    assert "[networks]" in ended["error"]["message"]
+    error = (await talk.get())["properties"]["provisioningError"]
+    assert error == {"provisioningErrorCode": "Other", "message": ended["error"]["message"]}
+    settings.networks[f"{VNET}/subnets/ONE"] = "user"
+    assert (await talk.put(body))["status"] == "Succeeded"
+
+
+async def test_a_subnet_by_its_names_is_looked_for_in_the_templates_subscription(talk: Talk) -> None:
+    names = {"name": "build", "subnetName": "one", "resourceGroupName": "images"}
+    body = template(vmProfile={"vnetConfig": names})
+    ended = await talk.put(body, version="2019-05-01-preview")
+    assert f"access the resource: {VNET}." in ended["error"]["message"]

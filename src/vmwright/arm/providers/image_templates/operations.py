@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING
 
+from vmwright.arm import ids
 from vmwright.arm.http.answer import listed
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.http.routing import Route
 from vmwright.arm.operations import polled
+from vmwright.arm.providers.image_templates.addresses import located
 from vmwright.arm.providers.image_templates.names import (
     NAMESPACE,
     OUTPUTS,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from vmwright.arm.http.answer import Answer
     from vmwright.arm.http.call import Call
+    from vmwright.arm.operations import Operation
     from vmwright.arm.service import Service
 
 PROVIDER = "Virtual Machine Image Builder"
@@ -66,7 +70,18 @@ def _poll(call: Call, service: Service) -> Answer:
     found = service.operations.find(call.names["id"])
     if found is None or found.subscription.lower() != call.names["subscription"].lower():
         raise ArmError(404, "ResourceNotFound", f"There is no operation {call.names['id']}.")
-    return polled(settled(found, service))
+    return polled(_located(settled(found, service), call, service))
+
+
+def _located(operation: Operation, call: Call, service: Service) -> Operation:
+    """Return an operation whose error says where this client finds the build's log."""
+    if operation.build_id is None or operation.error is None:
+        return operation
+    template = service.store.find(ids.parse(operation.resource_id))
+    if template is None:
+        return operation
+    message = located(operation.error["message"], template, call.base_url)
+    return dataclasses.replace(operation, error={**operation.error, "message": message})
 
 
 def _described(name: str, resource: str, operation: str, description: str) -> dict[str, object]:

@@ -19,6 +19,7 @@ from vmwright.arm.providers.image_templates.destinations import check_destinatio
 from vmwright.arm.providers.image_templates.faults import OTHER, ProvisioningError
 from vmwright.arm.providers.image_templates.finding import Found
 from vmwright.arm.providers.image_templates.states import ProvisioningState
+from vmwright.arm.providers.image_templates.subnets import check_subnet
 from vmwright.downloads import Downloader, Origin
 from vmwright.errors import TemplateError, VmwrightError
 from vmwright.events import Events
@@ -118,6 +119,7 @@ class Provisioning:
         await asyncio.to_thread(self._stage, result, template, operation)
         wanted = (*template.identities, *template.vm_profile.user_assigned_identities)
         result.identities = await asyncio.to_thread(identities.look_up, wanted, service)
+        check_subnet(template, result.resource, service.settings)
         found = await self._source(template, is_built=not unsupported)
         result.exact_version = found.exact_version
         await self._fetch(result, template, events)
@@ -136,7 +138,7 @@ class Provisioning:
     def _stage(self, result: _Result, template: Template, operation: Operation) -> None:
         properties = result.resource.properties
         wanted, exact = properties["stagingResourceGroup"], properties["exactStagingResourceGroup"]
-        if exact and not wanted:
+        if exact and not wanted and self._service.store.find(ids.parse(exact)):
             return
         try:
             result.staging_group = staging.prepare(

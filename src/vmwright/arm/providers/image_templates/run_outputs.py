@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmwright.arm import ids
 from vmwright.arm.http.answer import listed, ok
 from vmwright.arm.http.routing import Route
+from vmwright.arm.providers.image_templates.addresses import artifact_uri
 from vmwright.arm.providers.image_templates.names import (
     OUTPUT_TYPE,
     OUTPUTS,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from vmwright.arm.http.answer import Answer
     from vmwright.arm.http.call import Call
-    from vmwright.arm.ids import ResourceId
     from vmwright.arm.service import Service
+    from vmwright.arm.store import Resource
     from vmwright.distributors.distributor import RunOutput
 
 
@@ -47,29 +48,32 @@ def _get(call: Call, service: Service) -> Answer:
     template, made = _made(call, service)
     output = made.get(call.names["output"].lower())
     if output is None:
-        raise missing(template.below(OUTPUTS, call.names["output"]))
-    return ok(_shown(template, output))
+        raise missing(ids.parse(template.id).below(OUTPUTS, call.names["output"]))
+    return ok(_shown(template, output, call))
 
 
 def _list(call: Call, service: Service) -> Answer:
     template, made = _made(call, service)
-    return listed([_shown(template, output) for output in made.values()])
+    return listed([_shown(template, output, call) for output in made.values()])
 
 
-def _made(call: Call, service: Service) -> tuple[ResourceId, dict[str, RunOutput]]:
+def _made(call: Call, service: Service) -> tuple[Resource, dict[str, RunOutput]]:
     check_version(call)
     resource = get_template(service.store, template_id(call))
-    return ids.parse(resource.id), run_outputs(service.database, resource.id, since=resource.created_at)
+    return resource, run_outputs(service.database, resource.id, since=resource.created_at)
 
 
-def _shown(template: ResourceId, output: RunOutput) -> dict[str, object]:
-    artifact = {"artifactId": output.artifact_id, "artifactUri": output.artifact_uri}
+def _shown(template: Resource, output: RunOutput, call: Call) -> dict[str, object]:
+    artifact = {
+        "artifactId": output.artifact_id,
+        "artifactUri": artifact_uri(output, template, call.base_url),
+    }
     return {
         "properties": {
             **{name: value for name, value in artifact.items() if value},
             "provisioningState": "Failed" if output.error else "Succeeded",
         },
-        "id": shown_id(template.below(OUTPUTS, output.name)),
+        "id": shown_id(ids.parse(template.id).below(OUTPUTS, output.name)),
         "name": output.name,
         "type": OUTPUT_TYPE,
     }

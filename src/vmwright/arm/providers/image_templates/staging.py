@@ -1,4 +1,4 @@
-"""The staging resource group of a template: its name, its tags, its end (reference §14)."""
+"""The staging resource group of a template: its name, tags, storage account and end (reference §14)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmwright.arm import ids
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.ids import ResourceId
+from vmwright.arm.providers.storage import accounts
 from vmwright.arm.store import GROUP_TYPE
 from vmwright.regions import api_name
 
@@ -35,6 +36,8 @@ def prepare(
 ) -> str:
     """Make a template's staging group, or mark the one that it names as used, and return its id.
 
+    Its storage account is made in it, also where the group is another subscription's, which is not kept here.
+
     :param wanted: the id of a group, as the template gives it; "" for one of its own.
     :param tags: what its group is to have besides (``managedResourceTags``).
     :raises ArmError: the group that it names cannot be used.
@@ -45,6 +48,7 @@ def prepare(
     else:
         group = ResourceId(owner.subscription, group_name(owner, unique))
     if group.subscription.lower() != owner.subscription.lower():
+        accounts.make(store, group, template, {CREATED_BY: MAKER, **_marks(owner)})
         return str(group)
     there = store.find(group)
     if there is not None:
@@ -60,6 +64,7 @@ def prepare(
         api_version=API_VERSION,
         principal=template.created_by,
     )
+    accounts.make(store, group, template, {**tags, CREATED_BY: MAKER, **_marks(owner)})
     return str(group)
 
 
@@ -67,9 +72,12 @@ def remove(store: ResourceStore, template: Resource) -> None:
     """Remove the staging group that was made for a template, or take the marks off one that was there."""
     exact = template.properties.get("exactStagingResourceGroup")
     group = ids.parse(exact) if exact else None
-    there = store.find(group) if group else None
+    if group is None:
+        return
     owner = ids.parse(template.id)
-    if group is None or there is None or not _is_marked(there, owner):
+    accounts.remove(store, group, owner)
+    there = store.find(group)
+    if there is None or not _is_marked(there, owner):
         return
     if CREATED_BY in there.tags:
         for inside in store.find_all(subscription=group.subscription, group=group.group):

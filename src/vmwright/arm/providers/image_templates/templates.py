@@ -16,6 +16,7 @@ from vmwright.arm.ids import ResourceId
 from vmwright.arm.operations import Status, accepted, created
 from vmwright.arm.paging import page
 from vmwright.arm.providers.image_templates import bodies, identities, patching, shapes, staging
+from vmwright.arm.providers.image_templates.addresses import located_run
 from vmwright.arm.providers.image_templates.deletion import DELETE
 from vmwright.arm.providers.image_templates.faults import ProvisioningError
 from vmwright.arm.providers.image_templates.names import (
@@ -33,6 +34,7 @@ from vmwright.arm.providers.image_templates.names import (
 from vmwright.arm.providers.image_templates.provisioning import WRITE
 from vmwright.arm.providers.image_templates.runs import check_allowed, newest
 from vmwright.arm.providers.image_templates.states import Action, ProvisioningState, check
+from vmwright.errors import VmwrightError
 from vmwright.runs.newest import newest_runs
 from vmwright.template.writing import said
 
@@ -66,7 +68,11 @@ def routes(service: Service, background: Background, deletion: Deletion) -> Iter
         return await asyncio.to_thread(_patch, call, service)
 
     async def delete(call: Call) -> Answer:
-        return await asyncio.to_thread(_delete, call, service, deletion)
+        operation = await asyncio.to_thread(_begin_delete, call, service)
+        if operation is None:
+            return Answer(status=204)
+        await _delete(operation, service, deletion)
+        return accepted(operation, call, NAMESPACE)
 
     async def list_(call: Call) -> Answer:
         return await asyncio.to_thread(_list, call, service)
@@ -115,18 +121,18 @@ def _put(call: Call, service: Service) -> tuple[Operation, Answer]:
         raise
     if there is not None and moves:
         staging.remove(service.store, there)
-    answer = created(operation, call, NAMESPACE, shapes.shown(resource, version, newest(resource, service)))
+    answer = created(operation, call, NAMESPACE, _shown(resource, call, newest(resource, service)))
     return operation, answer if is_new else dataclasses.replace(answer, status=UPDATED)
 
 
 def _get(call: Call, service: Service) -> Answer:
-    version = check_version(call)
+    check_version(call)
     resource = get_template(service.store, template_id(call))
-    return ok(shapes.shown(resource, version, newest(resource, service)))
+    return ok(_shown(resource, call, newest(resource, service)))
 
 
 def _list(call: Call, service: Service) -> Answer:
-    version = check_version(call)
+    check_version(call)
     scope = ResourceId(call.names["subscription"], call.names.get("group", ""))
     if scope.group:
         find_group(service.store, scope.subscription, scope.group)
@@ -145,7 +151,7 @@ def _list(call: Call, service: Service) -> Answer:
 
     def shown(resource: Resource) -> dict[str, Any]:
         run = runs.get(resource.id.lower())
-        return shapes.shown(resource, version, run if run and run.started_at >= resource.created_at else None)
+        return _shown(resource, call, run if run and run.started_at >= resource.created_at else None)
 
     return page(call, found, shown)
 
@@ -197,16 +203,27 @@ def _identify(body: dict[str, Any], service: Service) -> None:
         raise fault.as_error() from fault
 
 
-def _delete(call: Call, service: Service, deletion: Deletion) -> Answer:
+def _begin_delete(call: Call, service: Service) -> Operation | None:
     check_version(call)
     resource = service.store.find(template_id(call))
     if resource is None:
-        return Answer(status=204)
+        return None
     check_allowed(Action.DELETE, resource, service)
-    operation = service.operations.begin(DELETE, ids.parse(resource.id), location=resource.location)
-    deletion.remove(operation)
-    service.operations.end(operation.id, Status.SUCCEEDED)
-    return accepted(operation, call, NAMESPACE)
+    return service.operations.begin(DELETE, ids.parse(resource.id), location=resource.location)
+
+
+async def _delete(operation: Operation, service: Service, deletion: Deletion) -> None:
+    """Delete a template while its client waits; where the service ends meanwhile, its next start goes on."""
+    status, told = Status.SUCCEEDED, None
+    try:
+        await deletion.carry_out(operation)
+    except VmwrightError as error:
+        status, told = Status.FAILED, ArmError(409, error.code, error.message)
+    await asyncio.to_thread(service.operations.end, operation.id, status, told)
+
+
+def _shown(resource: Resource, call: Call, run: NewestRun | None) -> dict[str, Any]:
+    return shapes.shown(resource, call.api_version, located_run(run, resource, call.base_url))
 
 
 def _state_of(resource: Resource) -> ProvisioningState:
