@@ -265,6 +265,9 @@ class ServiceSettings(BaseModel):
     )
     token_minutes: int = Field(default=60, ge=5, le=1440, description="For how long a token is valid.")
     key_days: int = Field(default=30, ge=1, description="Days after which tokens are signed with a new key.")
+    trigger_minutes: int = Field(
+        default=60, ge=1, le=10080, description="Minutes between looks at the sources that triggers follow."
+    )
     oidc: OidcSettings | None = Field(default=None)
 
     @field_validator("listen")

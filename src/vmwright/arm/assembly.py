@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vmwright.arm.identity.identity import Identity
     from vmwright.arm.identity.owner import Owner
     from vmwright.arm.identity.principals import Account
+    from vmwright.arm.providers.image_templates import Following
     from vmwright.events import Events
     from vmwright.settings import Settings
     from vmwright.state.database import Database
@@ -58,6 +59,7 @@ class Assembled:
     identity: Identity
     access: Access
     background: Background
+    following: Following
 
     def owner(self, folder: Path, *, new_secret: bool = False) -> Owner | None:
         """Return the principal that owns everything, made at the first start (``identity/owner.py``).
@@ -74,11 +76,11 @@ class Assembled:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Do what is behind operations, also those that an earlier service has left open.
+        """Do what is behind operations, also those that an earlier service has left open; fire triggers.
 
         :raises VmwrightError: the database cannot be used.
         """
-        async with self.background.running():
+        async with self.background.running(), self.following.running():
             yield
 
 
@@ -100,14 +102,19 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     access = open_access(database, service.subscription)
     identity = identity_of(settings, database, events)
     background = Background(service.operations, events)
-    routes = (*identity.routes, *_routes(service, access, background, identity.authenticator))
+    following = image_templates.Following(service)
+    routes = (*identity.routes, *_routes(service, access, background, following, identity.authenticator))
     gate = RoleGate(identity.authenticator, access.decisions)
     app = Arm(Router(routes), gate, rules=Rules(service.subscription))
-    return Assembled(app=app, identity=identity, access=access, background=background)
+    return Assembled(app=app, identity=identity, access=access, background=background, following=following)
 
 
 def _routes(
-    service: Service, access: Access, background: Background, authenticator: Authenticator
+    service: Service,
+    access: Access,
+    background: Background,
+    following: Following,
+    authenticator: Authenticator,
 ) -> Iterator[Route]:
     images = compute.ComputeContents(service)
     # roles go last: until all else is gone, whoever removes a group must be allowed to do so again
@@ -120,6 +127,6 @@ def _routes(
     yield from authorization.routes(service, access)
     yield from managed_identity.routes(service, access)
     yield from graph.routes(access.directory)
-    yield from image_templates.routes(service, background)
+    yield from image_templates.routes(service, background, new_trigger=following.soon)
     yield from compute.routes(service, background, access.decisions)
     yield from storage.routes(service, authenticator, access.decisions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import func, select
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
 
     from vmwright.distributors.distributor import RunOutput
     from vmwright.state.database import Database
@@ -57,6 +57,22 @@ def newest_run(database: Database, template_id: str, *, since: datetime) -> Newe
     return found.get(template_id.lower())
 
 
+def last_ended(database: Database, template_id: str, *, since: datetime, most: int) -> list[NewestRun]:
+    """Return the builds of a template that have ended and were not cancelled, the newest first.
+
+    :param since: as in ``newest_run``; ``most`` so many of them.
+    """
+    asked = (
+        select(*COLUMNS)
+        .where(BuildRow.key == template_id.lower(), BuildRow.started_at >= since)
+        .where(BuildRow.ended_at.is_not(None), BuildRow.run_state != RunState.CANCELED)
+        .order_by(BuildRow.started_at.desc())
+        .limit(most)
+    )
+    with database.session() as session:
+        return [_run(cast("Row[Any]", row)) for row in session.execute(asked)]
+
+
 def newest_runs(database: Database, template_ids: Iterable[str]) -> dict[str, NewestRun]:
     """Return the newest build of each of these templates that has one, by the template's id in lower case."""
     return _found(database, BuildRow.key.in_([one.lower() for one in template_ids]))
@@ -79,14 +95,15 @@ def _found(database: Database, *conditions: ColumnElement[bool]) -> dict[str, Ne
     ranked = select(*COLUMNS, nth.label("nth")).where(*conditions).subquery()
     with database.session() as session:
         rows = session.execute(select(ranked).where(ranked.c.nth == 1)).all()
-    return {
-        row.key: NewestRun(
-            build_id=row.id,
-            state=RunState(row.run_state),
-            sub_state=RunSubState(row.run_sub_state) if row.run_sub_state else None,
-            message=row.message,
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-        )
-        for row in rows
-    }
+    return {row.key: _run(row) for row in rows}
+
+
+def _run(row: Row[Any]) -> NewestRun:
+    return NewestRun(
+        build_id=row.id,
+        state=RunState(row.run_state),
+        sub_state=RunSubState(row.run_sub_state) if row.run_sub_state else None,
+        message=row.message,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )

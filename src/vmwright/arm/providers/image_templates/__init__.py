@@ -4,6 +4,7 @@ templates      made, changed, listed     bodies, patching   reading what clients
 provisioning   the asynchronous part     shapes             what an answer shows in which api-version
 finding, identities, staging             states             what is allowed when
 runs, run_outputs, triggers, operations  names              ids, api-versions
+following      fires triggers (watches)  addresses          where clients find VHDs and logs
 """
 
 from __future__ import annotations
@@ -13,22 +14,30 @@ from typing import TYPE_CHECKING
 from vmwright.arm.providers.image_templates import operations, run_outputs, runs, templates, triggers
 from vmwright.arm.providers.image_templates.deletion import DELETE, Deletion
 from vmwright.arm.providers.image_templates.finding import find_source
+from vmwright.arm.providers.image_templates.following import Following
 from vmwright.arm.providers.image_templates.provisioning import WRITE, FindSource, Provisioning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vmwright.arm.background import Background
     from vmwright.arm.http.routing import Route
     from vmwright.arm.service import Service
 
-__all__ = ["Deletion", "routes"]
+__all__ = ["Deletion", "Following", "routes"]
 
 
-def routes(service: Service, background: Background, *, find: FindSource = find_source) -> Iterator[Route]:
+def routes(
+    service: Service,
+    background: Background,
+    *,
+    find: FindSource = find_source,
+    new_trigger: Callable[[], None] = lambda: None,
+) -> Iterator[Route]:
     """Give the ways into the provider, and let ``background`` provision and delete templates.
 
     :param find: finds the sources of templates.
+    :param new_trigger: is told of a trigger that was made: ``Following.soon``.
     """
     deletion = Deletion(service)
     background.does(WRITE, Provisioning(service, find).carry_out)
@@ -36,5 +45,5 @@ def routes(service: Service, background: Background, *, find: FindSource = find_
     yield from templates.routes(service, background, deletion)
     yield from runs.routes(service)
     yield from run_outputs.routes(service)
-    yield from triggers.routes(service)
+    yield from triggers.routes(service, made=new_trigger)
     yield from operations.routes(service)

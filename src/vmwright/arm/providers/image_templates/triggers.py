@@ -1,4 +1,8 @@
-"""Triggers of templates: what starts a build by itself, once it is followed (reference §13)."""
+"""Triggers of templates: what starts a build by itself (reference §13); `following.py` fires them.
+
+After some builds in a row that have failed, a trigger is deactivated until one succeeds. That follows from
+the builds at any time, and the status says so.
+"""
 
 from __future__ import annotations
 
@@ -27,27 +31,37 @@ from vmwright.arm.providers.image_templates.names import (
 )
 from vmwright.arm.providers.image_templates.states import ProvisioningState
 from vmwright.regions import api_name
+from vmwright.runs.newest import last_ended
+from vmwright.runs.states import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from vmwright.arm.http.call import Call
     from vmwright.arm.service import Service
     from vmwright.arm.store import Resource
+    from vmwright.runs.newest import NewestRun
 
 WRITE, DELETE = "triggers/write", "triggers/delete"
 SOURCE_IMAGE = "SourceImage"
 MOST_IN_REGION = 100
 LATEST = "latest"
+# Azure says "several", and no number.
+MOST_FAILURES = 3
 TRIGGER = f"{TEMPLATE}/{TRIGGERS}/{{trigger}}"
 UPDATED = 200
 
 
-def routes(service: Service) -> Iterator[Route]:
-    """Give the ways to triggers."""
+def routes(service: Service, *, made: Callable[[], None]) -> Iterator[Route]:
+    """Give the ways to triggers.
+
+    :param made: is told that there is a new one.
+    """
 
     async def put(call: Call) -> Answer:
-        return await asyncio.to_thread(_put, call, service)
+        answer = await asyncio.to_thread(_put, call, service)
+        made()
+        return answer
 
     async def get(call: Call) -> Answer:
         return await asyncio.to_thread(_get, call, service)
@@ -70,20 +84,21 @@ def _put(call: Call, service: Service) -> Answer:
     document = call.document()
     template = get_template(service.store, template_id(call))
     _check_sent(document, template)
-    _check_template(template)
+    check_template(template)
     wanted = ids.parse(template.id).below(TRIGGERS, call.names["trigger"])
     _check_others(service, template, wanted.key)
-    status = {"code": "Healthy", "message": "Trigger is active", "time": times.short(datetime.now(UTC))}
+    there = service.store.find(wanted)
     trigger, is_new = service.store.put(
         wanted,
         kind=TRIGGER_TYPE,
         location=template.location,
         body={
+            **(there.body if there else {}),
             "properties": {
                 "kind": SOURCE_IMAGE,
                 "provisioningState": ProvisioningState.SUCCEEDED,
-                "status": status,
-            }
+                "status": healthy(),
+            },
         },
         tags={},
         api_version=call.api_version,
@@ -92,7 +107,7 @@ def _put(call: Call, service: Service) -> Answer:
     operation = service.operations.begin(WRITE, wanted, location=template.location)
     service.operations.end(operation.id, Status.SUCCEEDED)
     state = ProvisioningState.CREATING if is_new else ProvisioningState.UPDATING
-    begun = {**_shown(trigger), "properties": {"kind": SOURCE_IMAGE, "provisioningState": state}}
+    begun = {**_shown(trigger, []), "properties": {"kind": SOURCE_IMAGE, "provisioningState": state}}
     answer = created(operation, call, NAMESPACE, begun)
     return answer if is_new else dataclasses.replace(answer, status=UPDATED)
 
@@ -100,17 +115,18 @@ def _put(call: Call, service: Service) -> Answer:
 def _get(call: Call, service: Service) -> Answer:
     check_version(call, since=TRIGGERS_SINCE)
     wanted = template_id(call).below(TRIGGERS, call.names["trigger"])
+    template = get_template(service.store, template_id(call))
     found = service.store.find(wanted)
     if found is None:
-        get_template(service.store, template_id(call))
         raise missing(wanted)
-    return ok(_shown(found))
+    return ok(_shown(found, failures_in_a_row(template, service)))
 
 
 def _list(call: Call, service: Service) -> Answer:
     check_version(call, since=TRIGGERS_SINCE)
-    get_template(service.store, template_id(call))
-    return listed([_shown(trigger) for trigger in service.store.children(template_id(call))])
+    template = get_template(service.store, template_id(call))
+    failed = failures_in_a_row(template, service)
+    return listed([_shown(trigger, failed) for trigger in service.store.children(template_id(call))])
 
 
 def _delete(call: Call, service: Service) -> Answer:
@@ -124,9 +140,29 @@ def _delete(call: Call, service: Service) -> Answer:
     return accepted(operation, call, NAMESPACE)
 
 
-def _shown(trigger: Resource) -> dict[str, object]:
+def failures_in_a_row(template: Resource, service: Service) -> list[NewestRun]:
+    """Return the builds that deactivate a template's triggers, the newest first; [] where they are active."""
+    ended = last_ended(service.database, template.id, since=template.created_at, most=MOST_FAILURES)
+    is_over = len(ended) == MOST_FAILURES and all(run.state is RunState.FAILED for run in ended)
+    return ended if is_over else []
+
+
+def healthy() -> dict[str, str]:
+    """Return the status of a trigger that nothing ails."""
+    return {"code": "Healthy", "message": "Trigger is active", "time": times.short(datetime.now(UTC))}
+
+
+def _shown(trigger: Resource, failed: list[NewestRun]) -> dict[str, object]:
+    properties = dict(trigger.properties)
+    if failed and failed[0].ended_at:
+        properties["status"] = {
+            "code": "Deactivated",
+            "message": f"Trigger is deactivated: the last {len(failed)} builds have failed. A build that is "
+            "run by hand and succeeds activates it again.",
+            "time": times.short(failed[0].ended_at),
+        }
     return {
-        "properties": dict(trigger.properties),
+        "properties": properties,
         "id": shown_id(ids.parse(trigger.id)),
         "name": trigger.name,
         "type": TRIGGER_TYPE,
@@ -145,7 +181,7 @@ def _check_sent(document: Mapping[str, Any], template: Resource) -> None:
         raise _refused(f"the location of a trigger is its template's, {template.location}.")
 
 
-def _check_template(template: Resource) -> None:
+def check_template(template: Resource) -> None:
     """Check that a template can have a trigger of its source.
 
     :raises ArmError: it cannot; with what to change.
