@@ -1,8 +1,8 @@
 """The one stream of events: what a build says while it runs.
 
-The live terminal, the plain lines on a pipe, ``--json`` and ``customization.log`` are four readers of
-this stream; nothing that they show is said in another way. Events are frozen data with a stable name
-(``type`` in JSON) and plain fields. Secrets known to the stream are replaced before any reader sees them.
+The live terminal, the plain lines on a pipe, ``--json``, ``customization.log`` and ``events.jsonl`` are
+readers of this stream; nothing that they show is said in another way. Events are frozen data with a stable
+name (``type`` in JSON) and plain fields. Secrets known to the stream are replaced before a reader sees them.
 """
 
 from __future__ import annotations
@@ -72,11 +72,12 @@ class BuildQueued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(Event):
-    """A build begins."""
+    """A build begins; ``correlation_id`` is that of the service's request which asked for it."""
 
     build: str
     template: str
     steps: int
+    correlation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from vmwright.arm.http.answer import Answer
 from vmwright.arm.times import short
@@ -49,6 +49,7 @@ class Operation:
 
     :param kind: what is done, such as ``imageTemplates/write``.
     :param build_id: of a run, the build that decides how it ends.
+    :param correlation_id: of the request that began it, "" where none did.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Operation:
     status: Status
     error: Mapping[str, Any] | None
     build_id: str | None
+    correlation_id: str
     started_at: datetime
     ended_at: datetime | None
 
@@ -90,7 +92,13 @@ class Operations:
         self._database = database
 
     def begin(
-        self, kind: str, resource_id: ResourceId, *, location: str, build_id: str | None = None
+        self,
+        kind: str,
+        resource_id: ResourceId,
+        *,
+        location: str,
+        build_id: str | None = None,
+        correlation_id: str = "",
     ) -> Operation:
         """Record an operation before anything of it is done."""
         row = OperationRow(
@@ -101,6 +109,7 @@ class Operations:
             location=location,
             status=Status.IN_PROGRESS,
             build_id=build_id,
+            correlation_id=correlation_id or None,
             started_at=datetime.now(UTC),
         )
         with self._database.session() as session:
@@ -137,6 +146,14 @@ class Operations:
                 await stack.enter_async_context(self._database.holding(f"operation {operation_id}"))
             found = await asyncio.to_thread(self.find, operation_id)
             yield found is not None and found.status is Status.IN_PROGRESS
+
+    def count_open(self) -> dict[str, int]:
+        """Return how many operations have not ended by their kind; runs are left out: those are builds."""
+        asked = select(OperationRow.kind, func.count()).where(
+            OperationRow.status == Status.IN_PROGRESS, OperationRow.build_id.is_(None)
+        )
+        with self._database.session() as session:
+            return dict(session.execute(asked.group_by(OperationRow.kind)).tuples().all())
 
     def open_ones(self, *kinds: str) -> list[Operation]:
         """Return the operations of some kinds that have not ended, the oldest first."""
@@ -179,6 +196,7 @@ def _operation(row: OperationRow) -> Operation:
         status=Status(row.status),
         error=row.error,
         build_id=row.build_id,
+        correlation_id=row.correlation_id or "",
         started_at=row.started_at,
         ended_at=row.ended_at,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vmwright.builds import endings, inputs, messages
 from vmwright.builds.build import BuildResult
+from vmwright.builds.event_file import EventFile
 from vmwright.builds.journal_keys import journal_keys
 from vmwright.builds.log import CustomizationLog
 from vmwright.builds.once import Once
@@ -52,7 +53,9 @@ class Attempt:
         self._cleanup = contextlib.AsyncExitStack()
         self._whereabouts = Whereabouts()
         self._log = CustomizationLog(build.root, build.id)
+        self._event_file = EventFile(build.root)
         build.events.subscribe(self._log)
+        build.events.subscribe(self._event_file)
         build.events.subscribe(self._whereabouts)
 
     def cancel(self) -> None:
@@ -83,7 +86,14 @@ class Attempt:
         begun = time.monotonic()
         error: VmwrightError | None = messages.defect()
         try:
-            build.events.say(BuildStarted(build=build.id, template=request.name, steps=request.step_count))
+            build.events.say(
+                BuildStarted(
+                    build=build.id,
+                    template=request.name,
+                    steps=request.step_count,
+                    correlation_id=build.claim.correlation_id,
+                )
+            )
             if note := kept(build.database, build.claim, steps=len(build.template.customize)):
                 build.events.note(note)
             await self._to_its_end(self._work(engine))
@@ -159,6 +169,7 @@ class Attempt:
         if recorded is ending.error:
             await ending.tidy()
         self._log.close()
+        self._event_file.close()
         return recorded
 
     async def _to_its_end(self, work: Coroutine[Any, Any, Kept]) -> Kept:

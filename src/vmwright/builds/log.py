@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.events import (
     BuildEnded,
+    BuildStarted,
     Distributed,
     Event,
     Level,
@@ -87,6 +88,11 @@ class CustomizationLog:
     @singledispatchmethod
     def _write(self, event: Event) -> None:
         """Events that the service's log has no line for (progress, the ends of phases) are left out."""
+
+    @_write.register
+    def _(self, event: BuildStarted) -> None:
+        if event.correlation_id:
+            self._say(f"Build {event.build}, correlation id {event.correlation_id}")
 
     @_write.register
     def _(self, event: PhaseStarted) -> None:

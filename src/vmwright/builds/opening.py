@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from vmwright.builds import sharing
+from vmwright.builds import event_file, sharing
 from vmwright.builds.attempt import Attempt
 from vmwright.builds.build import Build
 from vmwright.builds.interrupts import Interrupts
@@ -73,7 +73,8 @@ async def open_attempt(
     )
     build.folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     await sharing.bring_logs(build)
-    for name in (FILE_NAME, VALIDATION) if request.template.in_vm_validations else (FILE_NAME,):
+    validation = (VALIDATION,) if request.template.in_vm_validations else ()
+    for name in (FILE_NAME, *validation, event_file.FILE_NAME):
         build.records.log(name, root / name)
     deadline = build.records.begin(folder=root, timeout_seconds=request.template.timeout_seconds)
     behind = await drop_unreachable(build)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import defer
 
 from vmwright.errors import VmwrightError
 from vmwright.runs.executors import living
@@ -19,6 +20,8 @@ from vmwright.state.database import lock
 from vmwright.state.tables import BuildRow, ExecutorRow, LayerRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmwright.distributors.distributor import RunOutput
     from vmwright.state.database import Database
 
@@ -34,6 +37,8 @@ class RunRecord:
     :param attempt: how often somebody has begun, or gone on, with it.
     :param host: the name of the host that has it now.
     :param place: in the queue, from 1: about the order in which the waiting ones will run.
+    :param template_id: the resource id of the service's template that it is of.
+    :param correlation_id: of the service's request that asked for it.
     """
 
     id: str
@@ -51,6 +56,8 @@ class RunRecord:
     priority: int
     started_at: datetime
     ended_at: datetime | None
+    template_id: str | None = None
+    correlation_id: str | None = None
     outputs: tuple[RunOutput, ...] = ()
 
     def as_document(self) -> dict[str, object]:
@@ -75,6 +82,8 @@ class RunRecord:
             "host": self.host,
             "place": self.place,
             "priority": self.priority,
+            "templateId": self.template_id,
+            "correlationId": self.correlation_id,
             "runOutputs": [output.as_document() for output in self.outputs],
         }
 
@@ -88,6 +97,37 @@ def runs(database: Database) -> list[RunRecord]:
         rows = session.scalars(select(BuildRow).order_by(BuildRow.started_at.desc())).all()
         outputs = all_outputs(session)
         return [_record(row, outputs.get(row.id, ()), hosts, place=places.get(row.id)) for row in rows]
+
+
+def some_runs(database: Database, *, most: int, after: str = "", like: str = "") -> list[RunRecord]:
+    """Return builds, the newest first, as they are recorded; their places in the queue are left out.
+
+    :param after: the id of a build: those that come after it only.
+    :param like: the beginning of an id, or a name: those that it may mean only.
+    """
+    # the documents of a build are big
+    columns = select(BuildRow).options(defer(BuildRow.template), defer(BuildRow.request))
+    asked = columns.order_by(BuildRow.started_at.desc(), BuildRow.id.desc()).limit(most)
+    if after:
+        last = select(BuildRow.started_at).where(BuildRow.id == after).scalar_subquery()
+        same = and_(BuildRow.started_at == last, BuildRow.id < after)
+        asked = asked.where(or_(BuildRow.started_at < last, same))
+    if like:
+        by_id = BuildRow.id.startswith(like.lower(), autoescape=True)
+        asked = asked.where(or_(by_id, func.lower(BuildRow.name) == like.lower()))
+    hosts = _hosts(database)
+    with database.session() as session:
+        rows = session.scalars(asked).all()
+        outputs = all_outputs(session, [row.id for row in rows])
+        return [_record(row, outputs.get(row.id, ()), hosts) for row in rows]
+
+
+def run_of(database: Database, build_id: str) -> RunRecord | None:
+    """Return the build of an id, as it is recorded; None where there is none."""
+    hosts = _hosts(database)
+    with database.session() as session:
+        row = session.get(BuildRow, build_id)
+        return None if row is None else _record(row, outputs_of(session, build_id), hosts)
 
 
 def get_run(database: Database, build_id: str) -> RunRecord:
@@ -113,6 +153,15 @@ def find_run(database: Database, name: str, *, running: bool = False) -> RunReco
             .order_by(*([BuildRow.ended_at.is_not(None)] if running else []), newest)
             .limit(1)
         )
+    return get_run(database, chosen(name, ids, named))
+
+
+def chosen(name: str, ids: Sequence[str], named: str | None) -> str:
+    """Return the id of the build that somebody means.
+
+    :param ids: those that begin with ``name``; ``named`` is that of the build which is called so.
+    :raises VmwrightError: there is none, or the beginning fits several.
+    """
     if len(ids) > 1 and named is None:
         shown = ", ".join(one[: SHORT + len(name)] for one in ids[:SHOWN])
         raise VmwrightError(
@@ -121,7 +170,7 @@ def find_run(database: Database, name: str, *, running: bool = False) -> RunReco
     found = ids[0] if len(ids) == 1 else named
     if found is None:
         raise VmwrightError(f"There is no build {name}", hint="vmwright runs lists them")
-    return get_run(database, found)
+    return found
 
 
 def unfinished(database: Database) -> frozenset[str]:
@@ -173,5 +222,7 @@ def _record(
         priority=row.priority,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        template_id=row.template_id,
+        correlation_id=row.correlation_id,
         outputs=outputs,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,47 @@ from sqlalchemy import select
 from vmwright.errors import VmwrightError
 from vmwright.images import open_images
 from vmwright.state.host import host_id
-from vmwright.state.tables import LogRow
+from vmwright.state.tables import BuildRow, LogRow
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vmwright.settings import Settings
     from vmwright.state.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPlace:
+    """Where a log is.
+
+    :param path: its file, where that is on this host.
+    :param key: of the newest copy in the shared store, where there is one.
+    """
+
+    name: str
+    path: Path | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The logs of a build; where it ``is_over``, nothing comes to them any more."""
+
+    is_over: bool
+    places: tuple[LogPlace, ...]
+
+
+def logs_of(database: Database, build_ids: Collection[str]) -> dict[str, Logs]:
+    """Return where the logs of some builds are; builds that are not there are left out."""
+    with database.session() as session:
+        ended = session.execute(
+            select(BuildRow.id, BuildRow.ended_at.is_not(None)).where(BuildRow.id.in_(build_ids))
+        ).all()
+        places = defaultdict(list)
+        for row in session.scalars(select(LogRow).where(LogRow.build_id.in_(build_ids))):
+            path = Path(row.path) if row.host == host_id() else None
+            places[row.build_id].append(LogPlace(name=row.name, path=path, key=row.key))
+    return {build_id: Logs(is_over, tuple(places[build_id])) for build_id, is_over in ended}
 
 
 async def read_log(

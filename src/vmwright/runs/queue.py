@@ -50,6 +50,7 @@ class Claim:
     :param attempt: 1 for the first that has the build.
     :param granted: what the build's machine gets of the executor.
     :param canceling: somebody has asked for its cancel already: all there is to do is to clean up.
+    :param correlation_id: of the service's request that asked for the build, "" where none did.
     """
 
     build_id: str
@@ -57,6 +58,7 @@ class Claim:
     executor_id: str
     granted: Capacity
     canceling: bool = False
+    correlation_id: str = ""
 
     @property
     def previous_attempt(self) -> int | None:
@@ -269,7 +271,8 @@ def _give(session: Session, database: Database, executor: Executor, seen: Waitin
         overtaken=0,
         **goes_on,
     ).execution_options(synchronize_session=False)
-    if session.scalars(taken.returning(BuildRow.id)).one_or_none() is None:
+    given = session.execute(taken.returning(BuildRow.correlation_id)).one_or_none()
+    if given is None:
         return None
     return Claim(
         build_id=seen.id,
@@ -277,6 +280,7 @@ def _give(session: Session, database: Database, executor: Executor, seen: Waitin
         executor_id=executor.id,
         granted=Capacity(0, 0) if seen.canceling else granted(seen.ask, executor.offer.total),
         canceling=seen.canceling,
+        correlation_id=given.correlation_id or "",
     )
 
 

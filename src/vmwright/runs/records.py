@@ -23,7 +23,7 @@ from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow, LogRow, ResourceRow, RunOutputRow, StepRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
@@ -242,9 +242,12 @@ def outputs_of(session: Session, build_id: str) -> tuple[RunOutput, ...]:
     return tuple(_output(row) for row in rows)
 
 
-def all_outputs(session: Session) -> dict[str, tuple[RunOutput, ...]]:
-    """Return the run outputs of all builds, by their ids."""
-    rows = session.scalars(select(RunOutputRow).order_by(RunOutputRow.build_id, RunOutputRow.id))
+def all_outputs(session: Session, among: Collection[str] | None = None) -> dict[str, tuple[RunOutput, ...]]:
+    """Return the run outputs of all builds, or of those ``among`` some, by their ids."""
+    asked = select(RunOutputRow).order_by(RunOutputRow.build_id, RunOutputRow.id)
+    if among is not None:
+        asked = asked.where(RunOutputRow.build_id.in_(among))
+    rows = session.scalars(asked)
     of_builds = itertools.groupby(rows, key=lambda row: row.build_id)
     return {build_id: tuple(map(_output, outputs)) for build_id, outputs in of_builds}
 

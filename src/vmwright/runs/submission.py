@@ -34,23 +34,29 @@ def submit(request: BuildRequest, database: Database, *, priority: int = 0) -> s
         return _record(session, request, queued=True, priority=priority).id
 
 
-def submit_alone(request: BuildRequest, database: Database) -> str | None:
-    """Put a build into the queue and return its id; None where one of the template has not ended."""
+def submit_alone(request: BuildRequest, database: Database, *, correlation_id: str = "") -> str | None:
+    """Put a build into the queue and return its id; None where one of the template has not ended.
+
+    :param correlation_id: of the service's request that asks for it.
+    """
     with database.session() as session:
         _lock_template(session, request)
         mine = (BuildRow.key == request.key, BuildRow.ended_at.is_(None))
         if session.scalar(select(BuildRow.id).where(*mine).limit(1)) is not None:
             return None
-        return _record(session, request, queued=True).id
+        return _record(session, request, queued=True, correlation_id=correlation_id).id
 
 
-def record_refused(request: BuildRequest, database: Database, message: str) -> str:
+def record_refused(
+    request: BuildRequest, database: Database, message: str, *, correlation_id: str = ""
+) -> str:
     """Record a build that has failed before anything of it began, and return its id.
 
     :param message: why, for people.
+    :param correlation_id: of the service's request that asks for it.
     """
     with database.session() as session:
-        row = _record(session, request, queued=False)
+        row = _record(session, request, queued=False, correlation_id=correlation_id)
         row.run_state, row.run_sub_state = RunState.FAILED, None
         row.message, row.ended_at = message, row.started_at
         return row.id
@@ -66,7 +72,9 @@ def begin(request: BuildRequest, database: Database, executor: Executor) -> Clai
         return take(session, database, _record(session, request, queued=False), executor)
 
 
-def _record(session: Session, request: BuildRequest, *, queued: bool, priority: int = 0) -> BuildRow:
+def _record(
+    session: Session, request: BuildRequest, *, queued: bool, priority: int = 0, correlation_id: str = ""
+) -> BuildRow:
     needs = asked(request.template.vm_profile.vm_size)
     row = BuildRow(
         id=str(uuid.uuid4()),
@@ -85,6 +93,7 @@ def _record(session: Session, request: BuildRequest, *, queued: bool, priority: 
         cpus=needs.cpus,
         memory_mib=needs.memory_mib,
         attempt=0,
+        correlation_id=correlation_id or None,
         started_at=datetime.now(UTC),
     )
     if request.template_id is None:

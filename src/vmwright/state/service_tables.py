@@ -47,7 +47,8 @@ class ArmResourceRow(Base):
 class OperationRow(Base):
     """A long-running operation: ``status`` is InProgress, Succeeded, Failed or Canceled.
 
-    That of a run is its build's (``build_id``), and stands here only once that has ended.
+    That of a run is its build's (``build_id``), and stands here only once that has ended. ``correlation_id``
+    is that of the request which began it.
     """
 
     __tablename__ = "operations"
@@ -61,6 +62,7 @@ class OperationRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     build_id: Mapped[str | None] = mapped_column(String(36))
+    correlation_id: Mapped[str | None] = mapped_column(String(36))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

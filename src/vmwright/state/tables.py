@@ -42,6 +42,8 @@ WAITING_COLUMNS = (
     *("priority", "attempt", "key", "started_at", "architecture", "machine_wish", "needs_kvm"),
     *("cpus", "memory_mib", "overtaken", "held_by", "cancel_asked_at", "id"),
 )
+# What lists and counts ask of all builds: likewise.
+LISTED_COLUMNS = ("started_at", "id", "run_state", "run_sub_state", "attempt", "taken_at", "ended_at")
 
 
 class ForeignText(TypeDecorator[str]):
@@ -112,7 +114,7 @@ class BuildRow(Base):
     one of them is built at a time. ``machine_wish`` is one of auto, vm, container; ``cpus`` and
     ``memory_mib`` are what the template asks for. ``taken_at`` is when an executor took the build last;
     ``overtaken`` counts the builds that went first because this one is big, until ``held_by`` names an
-    executor that makes room for it.
+    executor that makes room for it. ``correlation_id`` is that of the service's request which asked for it.
     """
 
     __tablename__ = "builds"
@@ -120,6 +122,7 @@ class BuildRow(Base):
         Index("ix_builds_waiting", "ended_at", "executor", "queued", *WAITING_COLUMNS),
         Index("ix_builds_executor", "executor", "ended_at", "key"),
         Index("ix_builds_key", "key", "taken_at"),
+        Index("ix_builds_started", *LISTED_COLUMNS),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -150,6 +153,7 @@ class BuildRow(Base):
     held_by: Mapped[str | None] = mapped_column(String(36))
     cancel_asked_at: Mapped[datetime | None]
     deadline: Mapped[datetime | None]
+    correlation_id: Mapped[str | None] = mapped_column(String(36))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

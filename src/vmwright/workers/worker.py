@@ -120,13 +120,14 @@ class Worker:
         return claim
 
     async def _run(self, runner: Runner, claim: Claim) -> None:
-        self._events.note(f"Build {claim.build_id} begins here, attempt {claim.attempt}")
+        named = f" (correlation id {claim.correlation_id})" if claim.correlation_id else ""
+        self._events.note(f"Build {claim.build_id} begins here, attempt {claim.attempt}{named}")
         try:
             result = await runner.run(claim, Events())
         except VmwrightError as error:
-            self._events.warn(f"Build {claim.build_id} could not be begun: {error.message}")
+            self._events.warn(f"Build {claim.build_id} could not be begun: {error.message}{named}")
         else:
-            self._events.note(_told(result))
+            self._events.note(f"{_told(result)}{named}")
 
     async def _collect_garbage(self) -> None:
         await tell_of_others(self._database, self._settings, self._events)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -273,3 +274,21 @@ async def test_a_template_is_changed_while_it_is_built(
     assert (await talk.put(template(customize=[])))["status"] == "Succeeded"
     (build,) = builds(database)
     assert json.dumps(SUBMITTED["properties"]["customize"][0]["scriptUri"]) in json.dumps(build.request)
+
+
+async def test_a_build_knows_the_request_that_asked_for_it(talk: Talk, database: Database) -> None:
+    correlation = str(uuid.uuid4())
+    talk.client.headers["x-ms-correlation-request-id"] = correlation
+    await talk.put()
+    await talk("POST", f"{TEMPLATE}/run")
+    assert [build.correlation_id for build in builds(database)] == [correlation]
+
+
+async def test_a_build_that_runs_by_itself_knows_the_request_that_wrote_its_template(
+    talk: Talk, database: Database
+) -> None:
+    correlation = str(uuid.uuid4())
+    talk.client.headers["x-ms-correlation-request-id"] = correlation
+    ended = await talk.put(template(autoRun={"state": "Enabled"}), version="2024-02-01")
+    assert ended["status"] == "Succeeded", ended
+    assert [build.correlation_id for build in builds(database)] == [correlation]

@@ -97,7 +97,7 @@ class Provisioning:
             return
         newest = runs.newest(resource, service)
         if newest is None or newest.started_at < operation.started_at:  # a restart may be between
-            runs.submit(resource, service)
+            runs.submit(resource, service, correlation_id=operation.correlation_id)
 
     async def _fill(self, result: _Result, operation: Operation) -> None:
         """Look for all that the template names.

@@ -66,11 +66,12 @@ def check_allowed(action: Action, resource: Resource, service: Service) -> None:
     check(action, ProvisioningState(resource.properties["provisioningState"]), run.state if run else None)
 
 
-def submit(resource: Resource, service: Service) -> str | None:
+def submit(resource: Resource, service: Service, *, correlation_id: str = "") -> str | None:
     """Put a build of a template into the queue and return its id; None where one has not ended.
 
     A template that this version does not build has a build that has failed already, which says why.
 
+    :param correlation_id: of the request that asks for it.
     :raises ArmError: the template cannot be read any more.
     """
     template, unsupported = bodies.read_kept(
@@ -84,8 +85,8 @@ def submit(resource: Resource, service: Service) -> str | None:
         template_id=resource.id,
     )
     if unsupported:
-        return record_refused(request, service.database, unsupported)
-    return submit_alone(request, service.database)
+        return record_refused(request, service.database, unsupported, correlation_id=correlation_id)
+    return submit_alone(request, service.database, correlation_id=correlation_id)
 
 
 def settled(operation: Operation, service: Service) -> Operation:
@@ -105,11 +106,15 @@ def _run(call: Call, service: Service) -> Answer:
     wanted = template_id(call)
     resource = get_template(service.store, wanted)
     check_allowed(Action.RUN, resource, service)
-    build_id = submit(resource, service)
+    build_id = submit(resource, service, correlation_id=call.correlation_id)
     if build_id is None:  # somebody was faster
         raise refusal(Action.RUN, ProvisioningState.SUCCEEDED, RunState.RUNNING)
     operation = service.operations.begin(
-        RUN, ids.parse(resource.id), location=resource.location, build_id=build_id
+        RUN,
+        ids.parse(resource.id),
+        location=resource.location,
+        build_id=build_id,
+        correlation_id=call.correlation_id,
     )
     return accepted(operation, call, NAMESPACE)
 

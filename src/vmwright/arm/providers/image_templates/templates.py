@@ -97,7 +97,9 @@ def _put(call: Call, service: Service) -> tuple[Operation, Answer]:
     state = ProvisioningState.CREATING if there is None else ProvisioningState.UPDATING
     kept = shapes.kept(sent, state)
     moves = there is not None and not _keep_staging(kept, there)
-    operation = service.operations.begin(WRITE, wanted, location=kept["location"])
+    operation = service.operations.begin(
+        WRITE, wanted, location=kept["location"], correlation_id=call.correlation_id
+    )
 
     def check_there(now: Resource | None) -> None:
         if now is None:

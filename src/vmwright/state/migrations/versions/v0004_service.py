@@ -20,8 +20,11 @@ def upgrade() -> None:
     with op.batch_alter_table("builds") as batch:
         batch.alter_column("key", type_=sa.Text)
         batch.add_column(sa.Column("template_id", sa.Text))
+        batch.add_column(sa.Column("correlation_id", sa.String(36)))
     with op.batch_alter_table("versions") as batch:
         batch.add_column(sa.Column("operation_id", sa.String(36)))
+    listed = ("started_at", "id", "run_state", "run_sub_state", "attempt", "taken_at", "ended_at")
+    op.create_index("ix_builds_started", "builds", listed)
 
 
 def _resources() -> None:
@@ -61,6 +64,7 @@ def _operations() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("error", sa.JSON),
         sa.Column("build_id", sa.String(36)),
+        sa.Column("correlation_id", sa.String(36)),
         sa.Column("started_at", UtcDateTime, nullable=False),
         sa.Column("ended_at", UtcDateTime),
     )
