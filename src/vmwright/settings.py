@@ -51,8 +51,10 @@ SUBNET = re.compile(
 LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,5})")
 HIGHEST_PORT = 65535
 IDENTITY_TYPE = "/providers/microsoft.managedidentity/userassignedidentities/"
-# Set by vmwright for the programs that it starts, and by its tests.
-NO_KEYS = {"VMWRIGHT_OWNER", "VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
+# What a client of a service shows it.
+TOKEN_VARIABLE = "VMWRIGHT_TOKEN"  # noqa: S105 - a name
+# Those, and what vmwright sets for the programs that it starts, or its tests do.
+NO_KEYS = {TOKEN_VARIABLE, "VMWRIGHT_OWNER", "VMWRIGHT_RESOURCE", "VMWRIGHT_TEST_DISK"}
 
 
 def default_home() -> Path:
@@ -247,6 +249,13 @@ class OidcSettings(BaseModel):
     )
 
 
+class LogFormat(StrEnum):
+    """How the service writes its own log: ``key=value`` or JSON, a line for each event."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class ServiceSettings(BaseModel):
     """What ``vmwright serve`` listens on, and whose tokens it takes."""
 
@@ -269,6 +278,7 @@ class ServiceSettings(BaseModel):
         default=60, ge=1, le=10080, description="Minutes between looks at the sources that triggers follow."
     )
     oidc: OidcSettings | None = Field(default=None)
+    log_format: LogFormat = Field(default=LogFormat.TEXT, description="The log on standard error.")
 
     @field_validator("listen")
     @classmethod

@@ -14,6 +14,12 @@ from vmwright.arm.http.app import Arm
 from vmwright.arm.http.routing import Router
 from vmwright.arm.identity import owner
 from vmwright.arm.identity.identity import identity_of
+from vmwright.arm.live import runs as live
+from vmwright.arm.live.watches import Watches
+from vmwright.arm.observing import routes as observing
+from vmwright.arm.observing.health import Health
+from vmwright.arm.observing.metrics import Metrics
+from vmwright.arm.observing.requests import Observed
 from vmwright.arm.operations import Operations
 from vmwright.arm.providers import (
     aliases,
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.orm import Session
+    from starlette.types import ASGIApp
 
     from vmwright.arm.access.access import Access
     from vmwright.arm.access.gate import Authenticator
@@ -55,7 +62,8 @@ if TYPE_CHECKING:
 class Assembled:
     """A service whose requests ``app`` answers while it is ``running``."""
 
-    app: Arm
+    app: ASGIApp
+    health: Health
     identity: Identity
     access: Access
     background: Background
@@ -103,10 +111,24 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     identity = identity_of(settings, database, events)
     background = Background(service.operations, events)
     following = image_templates.Following(service)
-    routes = (*identity.routes, *_routes(service, access, background, following, identity.authenticator))
+    watches, health = Watches(service), Health(settings, database)
+    metrics = Metrics(service, watches)
+    routes = (
+        *identity.routes,
+        *_routes(service, access, background, following, identity.authenticator),
+        *live.routes(service, access.decisions, watches),
+        *observing.routes(service, access.decisions, metrics, health),
+    )
     gate = RoleGate(identity.authenticator, access.decisions)
-    app = Arm(Router(routes), gate, rules=Rules(service.subscription))
-    return Assembled(app=app, identity=identity, access=access, background=background, following=following)
+    arm = Arm(Router(routes), gate, rules=Rules(service.subscription))
+    return Assembled(
+        app=Observed(arm, metrics.requests),
+        health=health,
+        identity=identity,
+        access=access,
+        background=background,
+        following=following,
+    )
 
 
 def _routes(

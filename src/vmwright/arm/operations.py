@@ -149,11 +149,11 @@ class Operations:
 
     def count_open(self) -> dict[str, int]:
         """Return how many operations have not ended by their kind; runs are left out: those are builds."""
-        asked = select(OperationRow.kind, func.count()).where(
+        asked = select(OperationRow.kind, func.count().label("open")).where(
             OperationRow.status == Status.IN_PROGRESS, OperationRow.build_id.is_(None)
         )
         with self._database.session() as session:
-            return dict(session.execute(asked.group_by(OperationRow.kind)).tuples().all())
+            return {row.kind: row.open for row in session.execute(asked.group_by(OperationRow.kind))}
 
     def open_ones(self, *kinds: str) -> list[Operation]:
         """Return the operations of some kinds that have not ended, the oldest first."""

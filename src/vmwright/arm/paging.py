@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from vmwright.arm.http.answer import Answer
@@ -14,27 +14,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmwright.arm.http.call import Call
-    from vmwright.arm.store import Resource
 
 MOST = 500
 TOKEN = "$skipToken"  # noqa: S105 - a place in a list
 
 
+class HasId(Protocol):
+    """What stands in a collection."""
+
+    @property
+    def id(self) -> str:
+        """What it is known by in its collection."""
+
+
+Item = TypeVar("Item", bound=HasId)
+
+
 def page(
     call: Call,
-    find: Callable[[str, int], Sequence[Resource]],
-    show: Callable[[Resource], dict[str, Any]],
+    find: Callable[[str, int], Sequence[Item]],
+    show: Callable[[Item], dict[str, Any]],
 ) -> Answer:
     """Return the page of a collection that a call asks for.
 
-    :param find: returns resources in the order of their ids: those after a key ("" for the first), so many.
+    :param find: returns items in their order: those after an id in lower case ("" for the first), so many.
     :raises ArmError: the call's ``$skipToken`` is none of ours.
     """
     found = find(_decoded(call.query.get(TOKEN.lower(), "")), MOST + 1)
     body: dict[str, object] = {"value": [show(resource) for resource in found[:MOST]]}
     if len(found) > MOST:
         last = base64.urlsafe_b64encode(found[MOST - 1].id.lower().encode()).decode()
-        query = urlencode({"api-version": call.api_version, TOKEN: last}, safe="$")
+        kept = {name: value for name, value in call.query.items() if name != TOKEN.lower()}
+        query = urlencode({**kept, TOKEN: last}, safe="$")
         body["nextLink"] = f"{call.base_url}{quote(call.path)}?{query}"
     return Answer(body=body)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import uvicorn
 
 from vmwright.arm.assembly import assemble
 from vmwright.arm.identity import certificates, private_files
+from vmwright.arm.identity.address import is_loopback
 from vmwright.errors import UnsupportedError, VmwrightError
 from vmwright.workers.worker import Worker
 
@@ -60,6 +60,7 @@ class Serving:
         self._events = events
         self._worker = Worker(settings, database, events) if builds else None
         self._stopping = asyncio.Event()
+        self._is_working = False
 
     def stop(self) -> None:
         """End when the builds of the worker have ended; asked again, hand those over that run."""
@@ -79,6 +80,8 @@ class Serving:
         with _listening(self._settings.service) as listening:
             settings = _at(self._settings, listening.getsockname()[1])
             assembled = assemble(settings, self._database, self._events)
+            if self._worker is not None:
+                assembled.health.also("worker", self._why_no_worker)
             folder = private_files.folder_of(settings)
             names = assembled.identity.address.names
             shown = await asyncio.to_thread(certificates.provide, folder, names)
@@ -115,12 +118,18 @@ class Serving:
         if self._worker is None:
             return
         try:
+            self._is_working = True
             await self._worker.work()
         except UnsupportedError as error:
             hint = f" ({error.hint})" if error.hint else ""
             self._events.warn(f"{error.message}{hint}: builds wait for a worker of another host")
         except VmwrightError as error:
             self._events.warn(f"Builds are taken no more: {error.message}")
+        finally:
+            self._is_working = False
+
+    def _why_no_worker(self) -> str:
+        return "" if self._is_working else "it takes no builds"
 
     async def _renew(self, config: uvicorn.Config, folder: Path, address: Address) -> None:
         """Show a new certificate before the old one expires; connections that are open keep theirs."""
@@ -168,20 +177,13 @@ def _check_reach(service: ServiceSettings) -> None:
 
     :raises UnsupportedError: others can.
     """
-    if service.oidc is None and not _is_loopback(service.host):
+    if service.oidc is None and not is_loopback(service.host):
         raise UnsupportedError(
             f"The service listens beyond this host ({service.listen}) only with tokens of a real issuer",
             target="service.listen",
             hint="set service.oidc.issuer and service.oidc.audience, or listen on 127.0.0.1 "
             "(docs/service.md, Other hosts)",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 @contextlib.contextmanager

@@ -246,11 +246,19 @@ def logs(
     /,
     *,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until it ends.")] = False,
+    url: Annotated[
+        str | None, Parameter(help="Ask the service there; a token for it is in VMWRIGHT_TOKEN.")
+    ] = None,
 ) -> None:
     """Print a build's customization.log, and its validation.log."""
-    from vmwright.cli import lists
+    if url is None:
+        from vmwright.cli import lists
 
-    lists.logs(run, follow=follow)
+        lists.logs(run, follow=follow)
+    else:
+        from vmwright.cli import service_logs
+
+        service_logs.logs(run, url, follow=follow)
 
 
 @sources.command(name="list")

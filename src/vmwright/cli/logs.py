@@ -34,7 +34,7 @@ async def print_logs(build_id: str, settings: Settings, database: Database, *, f
             if data:
                 # whole lines, while more may come
                 whole = data if is_over or not follow else data[: data.rfind(b"\n") + 1]
-                _print(whole)
+                print_log(whole)
                 shown[name] += len(whole)
         if is_over or not follow:
             break
@@ -48,6 +48,7 @@ async def print_logs(build_id: str, settings: Settings, database: Database, *, f
         )
 
 
-def _print(log: bytes) -> None:
+def print_log(log: bytes) -> None:
+    """Print whole lines of a log."""
     text = log.decode(errors="replace")
     print(printable(text) if sys.stdout.isatty() else text, end="", flush=True)

@@ -7,8 +7,9 @@ import shlex
 import signal
 from typing import TYPE_CHECKING
 
+from vmwright.arm.observing.logs import log_notice, written
 from vmwright.arm.serving import Serving
-from vmwright.cli.running import fail, opened, print_notice
+from vmwright.cli.running import fail, opened
 from vmwright.cli.screen import say
 from vmwright.errors import VmwrightError
 from vmwright.events import Events
@@ -27,13 +28,14 @@ def serve(*, listen: str | None, builds: bool, new_secret: bool) -> None:
     given = {} if listen is None else {"service": {"listen": listen}}
     with opened(**given) as (settings, database):
         try:
-            asyncio.run(_serve(settings, database, builds=builds, new_secret=new_secret))
+            with written(settings.service.log_format):
+                asyncio.run(_serve(settings, database, builds=builds, new_secret=new_secret))
         except VmwrightError as error:
             fail(error)
 
 
 async def _serve(settings: Settings, database: Database, *, builds: bool, new_secret: bool) -> None:
-    serving = Serving(settings, database, Events(print_notice), builds=builds)
+    serving = Serving(settings, database, Events(log_notice), builds=builds)
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, serving.stop)
     await serving.serve(_tell, new_secret=new_secret)

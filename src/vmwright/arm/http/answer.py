@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer; ``body`` is a JSON value, None for an empty body, or a stream of bytes.
+    """An answer; ``body`` is a JSON value, None for an empty body, or bytes: whole, or a stream of them.
 
     The headers of every answer of ARM are added to it (``http/app.py``).
     """
 
     status: int = 200
-    body: object | AsyncIterator[bytes] | None = None
+    body: object | bytes | AsyncIterator[bytes] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -71,6 +71,9 @@ class Rules(Protocol):
 class Arm:
     """ARM over HTTP, as an ASGI application.
 
+    Whoever wraps it finds the ``Route`` of a request in ``scope["route"]``, and in ``scope["user"]`` the
+    ``Principal`` who was let in.
+
     :param rules: what every request with a token is checked by.
     :param body_seconds: how long a request's body may take to arrive.
     """
@@ -113,9 +116,11 @@ class Arm:
         parts = split(request.scope["raw_path"].decode("ascii", "surrogateescape"))
         base_url = _base_url(request)
         match = self._router.match(request.method, parts)
+        request.scope["route"] = match.route
         principal = await self._gate.admit(
             match.route, request.method, parts, request.headers.get("authorization", "")
         )
+        request.scope["user"] = principal
         query = _query(request)
         api_version = query.get("api-version", "")
         if self._rules and not match.route.is_open:
@@ -234,6 +239,8 @@ def _response(answer: Answer, ids: Mapping[str, str]) -> Response:
     headers = {**EVERY_ANSWER, **ids, **answer.headers}
     if answer.body is None:
         return Response(status_code=answer.status, headers=headers)
+    if isinstance(answer.body, bytes):
+        return Response(answer.body, status_code=answer.status, headers=headers)
     if hasattr(answer.body, "__aiter__"):
         return StreamingResponse(answer.body, status_code=answer.status, headers=headers)
     body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()

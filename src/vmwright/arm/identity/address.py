@@ -48,13 +48,13 @@ def address_of(settings: ServiceSettings) -> Address:
     host = settings.host.lower()
     own = socket.gethostname().lower() if host in EVERYWHERE else host
     further = (name.lower() for name in settings.names)
-    is_local = own in LOOPBACK or _is_loopback(own)
-    ordered = (*LOOPBACK, own, *further) if is_local else (own, *further, *LOOPBACK)
+    ordered = (*LOOPBACK, own, *further) if is_loopback(own) else (own, *further, *LOOPBACK)
     return Address(tuple(dict.fromkeys(ordered)), settings.port)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this host's users reach what listens there."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host.lower() == LOOPBACK[0]

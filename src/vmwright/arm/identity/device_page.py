@@ -10,8 +10,6 @@ from vmwright.arm.identity.logins import LoginError
 from vmwright.arm.identity.oauth import PRIVATE, OAuthError, form_of, refused_login
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from vmwright.arm.http.call import Call
     from vmwright.arm.identity.devices import Devices
     from vmwright.arm.identity.logins import Logins
@@ -92,8 +90,4 @@ def _form(said: str, *, code: str = "", login: str = "", status: int = 200) -> A
 
 
 def _page(content: str, *, status: int = 200) -> Answer:
-    return Answer(status=status, body=_bytes(PAGE.format(content=content)), headers=HEADERS)
-
-
-async def _bytes(text: str) -> AsyncIterator[bytes]:
-    yield text.encode()
+    return Answer(status=status, body=PAGE.format(content=content).encode(), headers=HEADERS)
