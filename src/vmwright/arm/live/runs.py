@@ -150,6 +150,8 @@ class _Live:
         found = await asyncio.to_thread(logs_of, self._service.database, [run.id])
         places = found[run.id].places if run.id in found else ()
         place = next((place for place in places if place.name == name), None)
+        if run.ended_at and place and place.path and not await asyncio.to_thread(place.path.exists):
+            place = None
         if place is None and (run.ended_at or not follow):
             raise ArmError(
                 404, "LogNotFound", f"The build {run.id} has no {name}{'' if run.ended_at else ' yet'}."

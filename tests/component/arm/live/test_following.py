@@ -91,6 +91,7 @@ async def test_a_log_that_is_not_there(build: Begin, somebody: Clients) -> None:
     assert (await client.get("/vmwright/runs/none/log")).status_code == 404
     running.end()
     assert (await client.get(f"{log_of(running)}?follow=true")).status_code == 404
+    assert (await client.get(f"/vmwright/runs/{running.id}/events")).status_code == 404, "never written"
 
 
 async def test_a_follower_that_goes_away_is_not_kept(
@@ -105,6 +106,22 @@ async def test_a_follower_that_goes_away_is_not_kept(
             while not followed.followers:
                 await asyncio.sleep(0.01)
         await until_empty(followed)
+
+
+async def test_a_follower_that_reads_nothing_and_goes_away_is_not_kept(
+    build: Begin, somebody: Clients, followed: Watches
+) -> None:
+    running = build()
+    running.write("x" * (50 << 20))
+    where = somebody().http.base_url
+    reader, writer = await asyncio.open_connection(where.host, where.port, limit=16)
+    asked = f"GET {log_of(running)}?follow=true HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer reader\r\n\r\n"
+    writer.write(asked.encode())
+    assert await reader.readexactly(15) == b"HTTP/1.1 200 OK"
+    assert followed.followers == 1
+    writer.close()
+    await writer.wait_closed()
+    await until_empty(followed)
 
 
 async def test_many_followers_cost_the_database_one_look(
