@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, extract, func, select
+from sqlalchemy import Integer, cast, extract, func, select
 
 from vmwright.state.tables import BuildRow, ExecutorRow, StepRow
 
@@ -94,7 +95,8 @@ def figures(database: Database) -> BuildFigures:
 
 
 def _between(begin: SQLCoreOperations[Any], end: SQLCoreOperations[Any]) -> ColumnElement[int]:
-    return extract("epoch", end) - extract("epoch", begin)
+    """Return whole seconds."""
+    return cast(extract("epoch", end) - extract("epoch", begin), Integer)
 
 
 def _counted(session: Session, *labels: SQLCoreOperations[Any]) -> dict[Labels, int]:
@@ -108,13 +110,15 @@ def _distributions(
     labels: tuple[SQLCoreOperations[Any], ...],
     *conditions: ColumnElement[bool],
 ) -> dict[Labels, Distribution]:
-    within = [func.sum(case((seconds <= bound, 1), else_=0)) for bound in BOUNDS]
-    asked = select(*labels, func.count(), func.sum(seconds), *within).where(*conditions).group_by(*labels)
-    at = len(labels)
-    return {
-        tuple(row[:at]): Distribution(
-            count=row[at], seconds=float(row[at + 1]), within=tuple(int(one) for one in row[at + 2 :])
-        )
-        for row in session.execute(asked)
-        if row[at]
-    }
+    """Sort what took so many seconds into ``BOUNDS``."""
+    asked = select(*labels, seconds, func.count()).where(*conditions).group_by(*labels, seconds)
+    found: dict[Labels, Counter[int]] = defaultdict(Counter)
+    for *label, took, count in session.execute(asked):
+        found[tuple(label)][took] = count
+    return {label: _distribution(counts) for label, counts in found.items()}
+
+
+def _distribution(counts: Counter[int]) -> Distribution:
+    within = (sum(count for took, count in counts.items() if took <= bound) for bound in BOUNDS)
+    seconds = sum(took * count for took, count in counts.items())
+    return Distribution(count=counts.total(), seconds=seconds, within=tuple(within))

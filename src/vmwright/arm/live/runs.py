@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmwright.arm.access.actions import Wanted
 from vmwright.arm.http.answer import Answer, ok
@@ -13,7 +13,7 @@ from vmwright.arm.http.routing import Route
 from vmwright.arm.live import streams
 from vmwright.arm.paging import page
 from vmwright.builds import event_file, log
-from vmwright.runs.listing import run_of, some_runs
+from vmwright.runs.listing import RunRecord, run_of, some_runs
 from vmwright.runs.logs import logs_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vmwright.arm.http.call import Call
     from vmwright.arm.live.watches import Watches
     from vmwright.arm.service import Service
-    from vmwright.runs.listing import RunRecord
+    from vmwright.runs.logs import LogPlace
 
 RUNS = "/vmwright/runs"
 READ = "Microsoft.VirtualMachineImages/imageTemplates/read"
@@ -61,19 +61,17 @@ class _Live:
     async def all(self, call: Call) -> Answer:
         """Answer with the builds that the caller may see, the newest first."""
         grants = await self._decisions.grants()
-        return await asyncio.to_thread(page, call, self._finder(call, grants), _shown)
+        return await asyncio.to_thread(page, call, self._finder(call, grants), RunRecord.as_document)
 
     async def one(self, call: Call) -> Answer:
         """Answer with a build."""
-        return ok(_shown(await self._run(call)))
+        return ok((await self._run(call)).as_document())
 
     async def log(self, call: Call) -> Answer:
         """Answer with a log so far, or as it comes (``follow``)."""
         name = call.query.get("name", log.FILE_NAME)
         if name not in LOGS:
-            raise _refused(
-                "InvalidParameter", f"A build has the logs {' and '.join(LOGS)}, none named '{name}'."
-            )
+            raise _invalid(f"A build has the logs {' and '.join(LOGS)}, none named '{name}'.")
         follow = _flag(call, "follow")
         after = _bytes(call.query.get("after", "0"), "after")
         run = await self._run(call)
@@ -147,28 +145,25 @@ class _Live:
 
         :raises ArmError: there is none, or it is where this service cannot read it.
         """
-        found = await asyncio.to_thread(logs_of, self._service.database, [run.id])
-        places = found[run.id].places if run.id in found else ()
-        place = next((place for place in places if place.name == name), None)
-        if run.ended_at and place and place.path and not await asyncio.to_thread(place.path.exists):
-            place = None
+        place = await asyncio.to_thread(self._place, run, name)
         if place is None and (run.ended_at or not follow):
-            raise ArmError(
-                404, "LogNotFound", f"The build {run.id} has no {name}{'' if run.ended_at else ' yet'}."
-            )
-        is_here = place is None or place.path is not None or place.key is not None
-        may_come = follow and self._service.images.artifacts.shared is not None
-        if not (is_here or may_come):
-            raise ArmError(
-                404,
-                "LogNotFound",
-                f"The {name} of build {run.id} is on the host {run.host or 'that ran it'}, and no copy of it "
-                "is in a store that hosts share.",
+            when = "" if run.ended_at else " yet"
+            raise _no_log(f"The build {run.id} has no {name}{when}.")
+        if place is None or place.path or place.key:
+            return
+        if not (follow and self._service.images.artifacts.shared):
+            host = run.host or "that ran it"
+            raise _no_log(
+                f"The {name} of build {run.id} is on the host {host}, and no copy of it is in a store that "
+                "hosts share."
             )
 
-
-def _shown(run: RunRecord) -> dict[str, Any]:
-    return run.as_document()
+    def _place(self, run: RunRecord, name: str) -> LogPlace | None:
+        """Return where a log is; None where there is none, or none any more."""
+        logs = logs_of(self._service.database, [run.id]).get(run.id)
+        place = next((place for place in logs.places if place.name == name), None) if logs else None
+        is_gone = place and place.path and run.ended_at and not place.path.exists()
+        return None if is_gone else place
 
 
 def _flag(call: Call, name: str) -> bool:
@@ -178,14 +173,18 @@ def _flag(call: Call, name: str) -> bool:
         case "false":
             return False
         case other:
-            raise _refused("InvalidParameter", f"{name} is true or false, not '{other}'.")
+            raise _invalid(f"{name} is true or false, not '{other}'.")
 
 
 def _bytes(text: str, name: str) -> int:
     if not BYTES.fullmatch(text):
-        raise _refused("InvalidParameter", f"{name} is a number of bytes, not '{text}'.")
+        raise _invalid(f"{name} is a number of bytes, not '{text}'.")
     return int(text)
 
 
-def _refused(code: str, message: str) -> ArmError:
-    return ArmError(400, code, message)
+def _invalid(message: str) -> ArmError:
+    return ArmError(400, "InvalidParameter", message)
+
+
+def _no_log(message: str) -> ArmError:
+    return ArmError(404, "LogNotFound", message)
