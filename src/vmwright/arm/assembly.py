@@ -10,6 +10,7 @@ from vmwright.arm.access import roles
 from vmwright.arm.access.access import open_access
 from vmwright.arm.access.gate import RoleGate
 from vmwright.arm.background import Background
+from vmwright.arm.contract import published
 from vmwright.arm.http.app import Arm
 from vmwright.arm.http.routing import Router
 from vmwright.arm.identity import owner
@@ -60,9 +61,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
-    """A service whose requests ``app`` answers while it is ``running``."""
+    """A service whose requests ``app`` answers by its ``routes`` while it is ``running``."""
 
     app: ASGIApp
+    routes: tuple[Route, ...]
     health: Health
     identity: Identity
     access: Access
@@ -113,16 +115,19 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     following = image_templates.Following(service)
     watches, health = Watches(service), Health(settings, database)
     metrics = Metrics(service, watches)
-    routes = (
-        *identity.routes,
-        *_routes(service, access, background, following, identity.authenticator),
-        *live.routes(service, access.decisions, watches),
-        *observing.routes(service, access.decisions, metrics, health),
+    routes = published(
+        (
+            *identity.routes,
+            *_routes(service, access, background, following, identity.authenticator),
+            *live.routes(service, access.decisions, watches),
+            *observing.routes(service, access.decisions, metrics, health),
+        )
     )
     gate = RoleGate(identity.authenticator, access.decisions)
     arm = Arm(Router(routes), gate, rules=Rules(service.subscription))
     return Assembled(
         app=Observed(arm, metrics.requests),
+        routes=routes,
         health=health,
         identity=identity,
         access=access,

@@ -46,7 +46,7 @@ def routes(service: Service, access: Access) -> Iterator[Route]:
     """Give the routes of Microsoft.Authorization."""
     of_definitions = DefinitionCalls(service.subscription, access)
     of_assignments = AssignmentCalls(service, access)
-    for scope in _scopes():
+    for scope in scopes():
         many = f"{scope}/providers/{NAMESPACE}/roleDefinitions"
         # the roles that are known outside of subscriptions are those that everybody knows
         reading = None if scope else ""
@@ -276,7 +276,7 @@ class AssignmentCalls:
         return assignment.document(self._service.subscription if _scope(call) else "")
 
 
-def _scopes() -> Iterator[str]:
+def scopes() -> Iterator[str]:
     """Give the patterns of the scopes that roles are had at."""
     subscription = "/subscriptions/{subscription}"
     yield ""

@@ -1,0 +1,54 @@
+"""Where the contract is: for everybody, as it holds no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+from typing import TYPE_CHECKING
+
+from vmwright.arm.contract import authorization, image_templates, login, resources
+from vmwright.arm.contract.document import document
+from vmwright.arm.contract.operation import Operation
+from vmwright.arm.http.answer import Answer, ok
+from vmwright.arm.http.errors import ArmError
+from vmwright.arm.http.routing import Route
+from vmwright.template.contract import API_VERSIONS, NEWEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmwright.arm.http.call import Call
+
+PATTERN = "/openapi.json"
+
+
+def described() -> tuple[Operation, ...]:
+    """Return what is said of the operations of all providers."""
+    itself = Operation("GET", PATTERN, "Show this contract", query=("api-version",))
+    providers = (image_templates, resources, authorization, login)
+    return (itself, *itertools.chain.from_iterable(provider.described() for provider in providers))
+
+
+def published(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Return routes, and with them the way to their contract: that of an api-version, or of the newest."""
+
+    @functools.cache
+    def contract(version: str) -> dict[str, object]:
+        return document(everything, described(), version)
+
+    async def get(call: Call) -> Answer:
+        version = call.api_version or NEWEST
+        if version not in API_VERSIONS:
+            raise ArmError(
+                400,
+                "InvalidApiVersionParameter",
+                f"There is no api-version '{version}' of the image builder; there are "
+                f"{', '.join(API_VERSIONS)}.",
+                target="api-version",
+                is_gateways=True,
+            )
+        return ok(await asyncio.to_thread(contract, version))
+
+    everything = (*routes, Route(method="GET", pattern=PATTERN, handler=get, is_open=True))
+    return everything
