@@ -154,6 +154,6 @@ def _routes(
     yield from authorization.routes(service, access)
     yield from managed_identity.routes(service, access)
     yield from graph.routes(access.directory)
-    yield from image_templates.routes(service, background, new_trigger=following.soon)
+    yield from image_templates.routes(service, background, access, new_trigger=following.soon)
     yield from compute.routes(service, background, access.decisions)
     yield from storage.routes(service, authenticator, access.decisions)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import httpx2
 
+from vmwright.arm.access.access import Access, open_access
 from vmwright.arm.access.principal import Principal
 from vmwright.arm.http.answer import Answer
 from vmwright.arm.http.app import Arm
@@ -21,7 +22,7 @@ from vmwright.state.database import Database
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 TENANT = "22222222-2222-2222-2222-222222222222"
-SOMEBODY = Principal(id="33333333-3333-3333-3333-333333333333", name="somebody")
+SOMEBODY = Principal(id="33333333-3333-3333-3333-333333333333", name="somebody", roles=("Owner",))
 HOST = "https://localhost:8443"
 
 
@@ -35,6 +36,10 @@ class OpenGate:
         self, route: Route, principal: Principal, method: str, parts: tuple[str, ...], answer: Answer
     ) -> Answer:
         return answer
+
+
+def access_of(service: Service) -> Access:
+    return open_access(service.database, SUBSCRIPTION)
 
 
 def new_service(settings: Settings, database: Database, events: Events) -> Service:

@@ -99,7 +99,9 @@ def is_uuid(text: object) -> bool:
 
 def _is_in(action: str, patterns: tuple[str, ...]) -> bool:
     lower = action.lower()
-    return any(_covers(pattern.lower(), lower) for pattern in patterns)
+    # `a/*/b` is a/b, too: so Managed Identity Operator assigns identities
+    forms = {form for pattern in patterns for form in (pattern.lower(), pattern.lower().replace("/*/", "/"))}
+    return any(_covers(form, lower) for form in forms)
 
 
 def _covers(pattern: str, action: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.arm.asking import SOMEBODY, arm_of, asking, new_service
+from tests.component.arm.asking import SOMEBODY, access_of, arm_of, asking, new_service
 from tests.component.arm.image_templates.talking import DEFINITION, GROUP, IDENTITY, SITE, Talk
 from vmwright.arm import ids
 from vmwright.arm.background import Background
@@ -85,6 +85,6 @@ def background(service: Service) -> Background:
 @pytest.fixture
 async def talk(service: Service, background: Background) -> AsyncIterator[Talk]:
     """A client of a service that runs."""
-    arm = arm_of(image_templates.routes(service, background))
+    arm = arm_of(image_templates.routes(service, background, access_of(service)))
     async with background.running(), asking(arm) as client:
         yield Talk(client, background)

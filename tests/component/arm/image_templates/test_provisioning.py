@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.arm.asking import arm_of, asking
+from tests.component.arm.asking import access_of, arm_of, asking
 from tests.component.arm.image_templates.talking import (
     DEFINITION,
     GROUP,
@@ -112,7 +112,7 @@ async def test_an_image_definition_is_for_images_like_the_source(
         size_bytes=1 << 30,
         provisioning=Provisioning.AZURE,
     )
-    arm = arm_of(image_templates.routes(service, background, find=find))
+    arm = arm_of(image_templates.routes(service, background, access_of(service), find=find))
     async with background.running(), asking(arm) as client:
         talk = Talk(client, background)
         fits = template(customize=[], distribute=[{**SHARED_IMAGE, "galleryImageId": str(definition)}])
@@ -185,7 +185,7 @@ async def test_a_staging_group_that_was_there_stays(talk: Talk, service: Service
 
 async def test_what_was_open_when_the_service_ended_is_done_when_it_starts(service: Service) -> None:
     stopped, started = (Background(service.operations, service.events) for _ in range(2))
-    async with asking(arm_of(image_templates.routes(service, stopped))) as client:
+    async with asking(arm_of(image_templates.routes(service, stopped, access_of(service)))) as client:
         talk = Talk(client, stopped)  # it does nothing: as if the service had ended just now
         answer = await talk("PUT", TEMPLATE, SUBMITTED)
         assert (await talk.ended(answer))["status"] == "InProgress"
@@ -193,7 +193,10 @@ async def test_what_was_open_when_the_service_ended_is_done_when_it_starts(servi
             refused = await talk(method, path)
             assert refused.status_code == 405
             assert "provisioningState: 'creating'" in refused.json()["error"]["message"]
-    async with asking(arm_of(image_templates.routes(service, started))) as client, started.running():
+    async with (
+        asking(arm_of(image_templates.routes(service, started, access_of(service)))) as client,
+        started.running(),
+    ):
         talk = Talk(client, started)
         await started.idle()
         assert (await talk.ended(answer))["status"] == "Succeeded"
@@ -204,7 +207,7 @@ async def test_a_defect_leaves_no_template_half_made(service: Service, backgroun
     async def find(template: Template, service: Service, /) -> Found:
         raise ZeroDivisionError
 
-    arm = arm_of(image_templates.routes(service, background, find=find))
+    arm = arm_of(image_templates.routes(service, background, access_of(service), find=find))
     async with background.running(), asking(arm) as client:
         talk = Talk(client, background)
         assert (await talk.put())["status"] == "Failed"
@@ -217,7 +220,7 @@ async def test_the_exact_version_of_the_source_is_shown(service: Service, backgr
     async def find(template: Template, service: Service, /) -> Found:
         return Found(exact_version="12.0.20261101")
 
-    arm = arm_of(image_templates.routes(service, background, find=find))
+    arm = arm_of(image_templates.routes(service, background, access_of(service), find=find))
     async with background.running(), asking(arm) as client:
         talk = Talk(client, background)
         begun = await talk("PUT", TEMPLATE, SUBMITTED)

@@ -2,7 +2,7 @@
 
 templates      made, changed, listed     bodies, patching   reading what clients send
 provisioning   the asynchronous part     shapes             what an answer shows in which api-version
-finding, identities, staging             states             what is allowed when
+finding, identities, links, staging      states             what is allowed when
 runs, run_outputs, triggers, operations  names              ids, api-versions
 following      fires triggers (watches)  addresses          where clients find VHDs and logs
 """
@@ -20,6 +20,7 @@ from vmwright.arm.providers.image_templates.provisioning import WRITE, FindSourc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmwright.arm.access.access import Access
     from vmwright.arm.background import Background
     from vmwright.arm.http.routing import Route
     from vmwright.arm.service import Service
@@ -30,19 +31,21 @@ __all__ = ["Deletion", "Following", "routes"]
 def routes(
     service: Service,
     background: Background,
+    access: Access,
     *,
     find: FindSource = find_source,
     new_trigger: Callable[[], None] = lambda: None,
 ) -> Iterator[Route]:
     """Give the ways into the provider, and let ``background`` provision and delete templates.
 
+    :param access: what the writers of templates may use of others is looked up there.
     :param find: finds the sources of templates.
     :param new_trigger: is told of a trigger that was made: ``Following.soon``.
     """
     deletion = Deletion(service)
     background.does(WRITE, Provisioning(service, find).carry_out)
     background.does(DELETE, deletion.carry_out)
-    yield from templates.routes(service, background, deletion)
+    yield from templates.routes(service, background, deletion, access.decisions)
     yield from runs.routes(service)
     yield from run_outputs.routes(service)
     yield from triggers.routes(service, made=new_trigger)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import ids
-from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.image_templates.faults import OTHER, ProvisioningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from vmwright.arm.ids import ResourceId
     from vmwright.arm.service import Service
 
 TYPE = "microsoft.managedidentity/userassignedidentities"
@@ -24,23 +22,9 @@ UNUSABLE = (
 Known = dict[str, dict[str, str]]
 
 
-def check_linked(document: Mapping[str, Any], template: ResourceId, service: Service) -> None:
-    """Check that the identities of a template are of its subscription, or configured.
-
-    :raises ArmError: one is not, in ARM's words (reference §5.2).
-    """
-    for identity in document.get("identity", {}).get(ASSIGNED, {}):
-        linked = ids.parse(identity).subscription
-        if linked.lower() != template.subscription.lower() and not _is_configured(identity, service):
-            raise ArmError(
-                403,
-                "LinkedAuthorizationFailed",
-                "The client has permission to perform action "
-                f"'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' on scope '{template}', "
-                f"however the current tenant '{service.tenant}' is not authorized to access linked "
-                f"subscription '{linked}'.",
-                is_gateways=True,
-            )
+def is_configured(identity: str, service: Service) -> bool:
+    """Whether the operator has configured an identity, which need not be there then."""
+    return identity.lower() in {name.lower() for name in service.settings.identities}
 
 
 def look_up(wanted: Iterable[str], service: Service) -> Known:
@@ -53,7 +37,7 @@ def look_up(wanted: Iterable[str], service: Service) -> Known:
         found = service.store.find(ids.parse(identity))
         if found is not None and found.type.lower() == TYPE:
             known[identity] = {name: found.properties[name] for name in SHOWN if name in found.properties}
-        elif _is_configured(identity, service):
+        elif is_configured(identity, service):
             known[identity] = {}
         else:
             raise ProvisioningError(
@@ -68,7 +52,3 @@ def fill(body: Mapping[str, Any], known: Known) -> None:
     """Put what is shown of identities into the body of a template."""
     assigned = body.get("identity", {}).get(ASSIGNED, {})
     assigned.update({name: known[name] for name in assigned if name in known})
-
-
-def _is_configured(identity: str, service: Service) -> bool:
-    return identity.lower() in {name.lower() for name in service.settings.identities}

@@ -8,6 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import ids
+from vmwright.arm.access.caller import Caller
 from vmwright.arm.checks import check_stays, find_group, find_group_to_write, tags_of
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
@@ -15,7 +16,7 @@ from vmwright.arm.http.routing import Route
 from vmwright.arm.ids import ResourceId
 from vmwright.arm.operations import Status, accepted, created
 from vmwright.arm.paging import page
-from vmwright.arm.providers.image_templates import bodies, identities, patching, shapes, staging
+from vmwright.arm.providers.image_templates import bodies, identities, links, patching, shapes, staging
 from vmwright.arm.providers.image_templates.addresses import located_run
 from vmwright.arm.providers.image_templates.deletion import DELETE
 from vmwright.arm.providers.image_templates.faults import ProvisioningError
@@ -41,6 +42,7 @@ from vmwright.template.writing import said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmwright.arm.access.decisions import Decisions
     from vmwright.arm.background import Background
     from vmwright.arm.http.call import Call
     from vmwright.arm.operations import Operation
@@ -53,11 +55,16 @@ UPDATE = "imageTemplates/update"
 UPDATED = 200
 
 
-def routes(service: Service, background: Background, deletion: Deletion) -> Iterator[Route]:
+def routes(
+    service: Service, background: Background, deletion: Deletion, decisions: Decisions
+) -> Iterator[Route]:
     """Give the ways to templates."""
 
+    async def caller(call: Call) -> Caller:
+        return Caller(call.principal, await decisions.grants())
+
     async def put(call: Call) -> Answer:
-        written, answer = await asyncio.to_thread(_put, call, service)
+        written, answer = await asyncio.to_thread(_put, call, service, await caller(call))
         background.begin(written)
         return answer
 
@@ -65,7 +72,7 @@ def routes(service: Service, background: Background, deletion: Deletion) -> Iter
         return await asyncio.to_thread(_get, call, service)
 
     async def patch(call: Call) -> Answer:
-        return await asyncio.to_thread(_patch, call, service)
+        return await asyncio.to_thread(_patch, call, service, await caller(call))
 
     async def delete(call: Call) -> Answer:
         operation = await asyncio.to_thread(_begin_delete, call, service)
@@ -85,14 +92,14 @@ def routes(service: Service, background: Background, deletion: Deletion) -> Iter
     yield Route(method="GET", pattern=f"{SUBSCRIPTION}/providers/{TEMPLATE_TYPE}", handler=list_)
 
 
-def _put(call: Call, service: Service) -> tuple[Operation, Answer]:
+def _put(call: Call, service: Service, caller: Caller) -> tuple[Operation, Answer]:
     """Write a template, or another one in its place, and return the operation that provisions it."""
     version, wanted = check_version(call), template_id(call)
     check_name(wanted.name)
     document = call.document()
     find_group_to_write(service.store, wanted.subscription, wanted.group)
     sent = bodies.read_sent(document, version=version, name=wanted.name)
-    identities.check_linked(said(sent), wanted, service)
+    links.check(said(sent), wanted, service, caller)
     there = service.store.find(wanted)
     state = ProvisioningState.CREATING if there is None else ProvisioningState.UPDATING
     kept = shapes.kept(sent, state)
@@ -158,14 +165,14 @@ def _list(call: Call, service: Service) -> Answer:
     return page(call, found, shown)
 
 
-def _patch(call: Call, service: Service) -> Answer:
+def _patch(call: Call, service: Service, caller: Caller) -> Answer:
     version, wanted = check_version(call), template_id(call)
     patch = call.document()
     get_template(service.store, wanted)
 
     def revise(resource: Resource) -> dict[str, Any]:
         check(Action.WRITE, _state_of(resource), None)
-        return _patched(resource, patch, version, service)
+        return _patched(resource, patch, version, service, caller)
 
     resource = service.store.revise(wanted, revise)
     if resource is None:
@@ -175,12 +182,14 @@ def _patch(call: Call, service: Service) -> Answer:
     return accepted(operation, call, NAMESPACE)
 
 
-def _patched(resource: Resource, patch: dict[str, Any], version: str, service: Service) -> dict[str, Any]:
+def _patched(
+    resource: Resource, patch: dict[str, Any], version: str, service: Service, caller: Caller
+) -> dict[str, Any]:
     """Return the columns of a template with a patch in it."""
     reading = patching.reading_version(patch, asked=version, written=resource.api_version)
     before = shapes.body_of(dataclasses.replace(resource, api_version=reading))
     sent = bodies.read_sent(patching.patched(before, patch, version), version=reading, name=resource.name)
-    identities.check_linked(said(sent), ids.parse(resource.id), service)
+    links.check(said(sent), ids.parse(resource.id), service, caller, before=resource.body)
     after = shapes.kept(sent, _state_of(resource))
     changed = {name: after["properties"][name] for name in patch.get("properties") or ()}
     properties = {**resource.properties, **changed}
