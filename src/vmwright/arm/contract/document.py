@@ -51,7 +51,7 @@ def document(routes: Iterable[Route], described: Iterable[Operation], version: s
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = operations.get((route.method, route.pattern))
-        if operation is not None and _exists(operation, version):
+        if operation is not None and exists(operation, version):
             path = paths.setdefault(route.pattern, {"parameters": _places(route.pattern)})
             path[route.method.lower()] = _operation(operation, version, is_open=route.is_open)
     return {
@@ -73,9 +73,9 @@ def document(routes: Iterable[Route], described: Iterable[Operation], version: s
     }
 
 
-def _exists(operation: Operation, version: str) -> bool:
+def exists(operation: Operation, version: str) -> bool:
     """Whether an api-version of the image builder has an operation; others' are not asked for theirs."""
-    if not _is_image_builders(operation.pattern):
+    if not is_image_builders(operation.pattern):
         return True
     _, _, path = operation.pattern.lower().partition(f"/{IMAGE_BUILDER}/")
     kind = namespaces()[IMAGE_BUILDER].find(path.split("/")[::2])
@@ -83,12 +83,13 @@ def _exists(operation: Operation, version: str) -> bool:
     return (kind is None or version in kind.versions) and operation.since <= version
 
 
-def _is_image_builders(pattern: str) -> bool:
+def is_image_builders(pattern: str) -> bool:
+    """Whether a route is Microsoft.VirtualMachineImages' own."""
     return f"/{IMAGE_BUILDER}/" in pattern.lower()
 
 
 def _operation(operation: Operation, version: str, *, is_open: bool) -> dict[str, Any]:
-    is_flat = _is_image_builders(operation.pattern) and version < ENVELOPE_SINCE
+    is_flat = is_image_builders(operation.pattern) and version < ENVELOPE_SINCE
     found: dict[str, Any] = {
         "summary": operation.about,
         "parameters": list(
@@ -121,7 +122,7 @@ def _api_version(operation: Operation, version: str) -> Iterable[dict[str, Any]]
     if operation.pattern.split("/")[1] not in ARMS:
         return
     schema: Schema = {"type": "string", "pattern": f"^{API_VERSION.pattern}$"}
-    if _is_image_builders(operation.pattern):
+    if is_image_builders(operation.pattern):
         schema = {"type": "string", "enum": [version]}
     yield {"name": "api-version", "in": "query", "required": True, "schema": schema}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import Operation
+from vmwright.arm.contract.template_schema import SENT, SHOWN
 from vmwright.arm.providers.image_templates.names import (
     GROUP,
     NAMESPACE,
@@ -27,11 +28,9 @@ GONE = {202: "", 204: ""}
 
 def described() -> Iterator[Operation]:
     """Give the operations."""
-    template, templates = {200: "ImageTemplate"}, {200: "ImageTemplate[]"}
-    made = {200: "ImageTemplate", 201: "ImageTemplate"}
-    yield Operation(
-        "PUT", TEMPLATE, "Make an image template, or change it", made, "ImageTemplate", polled=(200, 201)
-    )
+    template, templates = {200: SHOWN}, {200: f"{SHOWN}[]"}
+    made = {200: SHOWN, 201: SHOWN}
+    yield Operation("PUT", TEMPLATE, "Make an image template, or change it", made, SENT, polled=(200, 201))
     yield Operation("GET", TEMPLATE, "Show an image template", template)
     yield Operation(
         "PATCH", TEMPLATE, "Change an image template", ACCEPTED, "ImageTemplatePatch", polled=(202,)

@@ -13,47 +13,67 @@ from vmwright.template.schema import json_schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = "ImageTemplate"
+SENT, SHOWN = "ImageTemplate", "ImageTemplateShown"
 # For editors; and what is the file's own.
 NOT_KEPT = frozenset({"$schema", "definitions", "patternErrorMessage", "enumDescriptions", "doNotSuggest"})
+# What holds of requests alone: an answer leaves out what its api-version does not have.
+OF_REQUESTS = frozenset({"required", "minItems"})
 OF_FILES = ("apiVersion", "dependsOn")
+OF_ANSWERS = ("id", "name", "type", "location", "tags", "properties")
 OR_PLACEHOLDER = f"{PLACEHOLDER}|"
 
 
 def template_schemas(version: str) -> dict[str, Any]:
-    """Return the schemas of an image template in an api-version, by their names in the document.
+    """Return the schemas of an image template, as it is sent and as it is shown, by their names.
 
     :param version: one of API_VERSIONS.
     """
     whole: dict[str, Any] = json_schema(version)
-    root = _plain(whole)
-    for name in OF_FILES:
-        root["properties"].pop(name, None)
-    definitions = {_named(name): _plain(schema) for name, schema in whole["definitions"].items()}
-    return {NAME: root, **definitions}
+    sent = _Schemas(SENT, NOT_KEPT).all(whole)
+    shown = _Schemas(SHOWN, NOT_KEPT | OF_REQUESTS).all(whole)
+    shown[SHOWN]["required"] = list(OF_ANSWERS)
+    return sent | shown
 
 
-def _named(definition: str) -> str:
-    return f"{NAME}.{definition}"
+class _Schemas:
+    """The schemas of a template for OpenAPI.
 
+    :param name: that of the whole; those of its parts begin with it.
+    :param left_out: the keywords that are not taken over.
+    """
 
-def _plain(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a schema for OpenAPI, without placeholders."""
-    if isinstance(schema, list):
-        return [_plain(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: _plain(value) for name, value in schema.items() if name not in NOT_KEPT}
-    if isinstance(target := found.get("$ref"), str):
-        found["$ref"] = f"#/components/schemas/{_named(target.rpartition('/')[2])}"
-    if _is_placeholder(found) and isinstance(found["type"], list):
-        del found["pattern"]
-        found["type"] = found["type"][0]
-    elif isinstance(pattern := found.get("pattern"), str):
-        found["pattern"] = pattern.removeprefix(OR_PLACEHOLDER)
-    if "anyOf" in found:
-        found["anyOf"] = [one for one in found["anyOf"] if not _is_placeholder(one)]
-    return found
+    def __init__(self, name: str, left_out: frozenset[str]) -> None:
+        self._name = name
+        self._left_out = left_out
+
+    def all(self, whole: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the whole and its parts, by their names."""
+        root = self._plain(whole)
+        for name in OF_FILES:
+            root["properties"].pop(name, None)
+        parts = {self._part(name): self._plain(schema) for name, schema in whole["definitions"].items()}
+        return {self._name: root, **parts}
+
+    def _part(self, definition: str) -> str:
+        return f"{self._name}.{definition}"
+
+    def _plain(self, schema: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return a schema without placeholders and what is left out."""
+        if isinstance(schema, list):
+            return [self._plain(one) for one in schema]
+        if not isinstance(schema, dict):
+            return schema
+        found = {name: self._plain(value) for name, value in schema.items() if name not in self._left_out}
+        if isinstance(target := found.get("$ref"), str):
+            found["$ref"] = f"#/components/schemas/{self._part(target.rpartition('/')[2])}"
+        if _is_placeholder(found) and isinstance(found["type"], list):
+            del found["pattern"]
+            found["type"] = found["type"][0]
+        elif isinstance(pattern := found.get("pattern"), str):
+            found["pattern"] = pattern.removeprefix(OR_PLACEHOLDER)
+        if "anyOf" in found:
+            found["anyOf"] = [one for one in found["anyOf"] if not _is_placeholder(one)]
+        return found
 
 
 def _is_placeholder(schema: Mapping[str, Any]) -> bool:

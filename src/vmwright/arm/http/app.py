@@ -212,7 +212,9 @@ def _uuid(text: str) -> str:
 
 def _refusal(error: ArmError, request: Request) -> Answer:
     version = _query(request).get("api-version", "")
-    is_flat = IMAGE_BUILDER in request.scope["path"].lower() and "" < version < ENVELOPE_SINCE
+    # the last provider counts: roles are assigned to resources of others
+    provider = request.scope["path"].lower().rpartition("/providers/")[2].lstrip("/")
+    is_flat = provider.startswith(f"{IMAGE_BUILDER}/") and "" < version < ENVELOPE_SINCE
     headers = {"x-ms-failure-cause": "gateway"} if error.is_gateways else {}
     return Answer(
         status=error.status, body=error.document(is_flat=is_flat), headers={**headers, **error.headers}

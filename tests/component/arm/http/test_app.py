@@ -252,3 +252,13 @@ async def test_older_versions_of_the_image_builder_have_errors_without_an_envelo
         "message": "no",
     }
     assert "error" in (await ask(arm, scope("GET", path, b"api-version=2021-10-01")))[1]
+
+
+async def test_errors_of_others_about_templates_have_their_envelope() -> None:
+    async def refuse(call: Call) -> Answer:
+        raise UnsupportedError("no")
+
+    arm = arm_of([Route(method="GET", pattern="/**", handler=refuse)])
+    template = b"/subscriptions/x/providers/Microsoft.VirtualMachineImages/imageTemplates/web"
+    path = template + b"/providers/Microsoft.Authorization/locks"
+    assert "error" in (await ask(arm, scope("GET", path, b"api-version=2016-09-01")))[1]
