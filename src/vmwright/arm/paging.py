@@ -52,6 +52,9 @@ def page(
 
 def _decoded(token: str) -> str:
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        key = base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise ArmError(400, "InvalidSkipToken", f"'{token}' is not a {TOKEN} of this service.") from None
+        key = "\0"
+    if not key.isprintable():
+        raise ArmError(400, "InvalidSkipToken", f"'{token}' is not a {TOKEN} of this service.")
+    return key

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -31,6 +31,7 @@ MOST_DIGITS = 20
 BODY_SECONDS = 30.0
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(:[0-9]{1,5})?")
 IMAGE_BUILDER = "microsoft.virtualmachineimages"
+IN_HEADERS = "".join(map(chr, range(0x20, 0x7F)))
 EVERY_ANSWER = {
     "Cache-Control": "no-cache",
     "Pragma": "no-cache",
@@ -238,7 +239,9 @@ def _unforeseen(ids: Mapping[str, str]) -> ArmError:
 
 
 def _response(answer: Answer, ids: Mapping[str, str]) -> Response:
-    headers = {**EVERY_ANSWER, **ids, **answer.headers}
+    given = {**EVERY_ANSWER, **ids, **answer.headers}
+    # names that clients have chosen may stand in addresses: a header is one line of ASCII
+    headers = {name: quote(value, safe=IN_HEADERS) for name, value in given.items()}
     if answer.body is None:
         return Response(status_code=answer.status, headers=headers)
     if isinstance(answer.body, bytes):

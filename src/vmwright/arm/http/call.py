@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vmwright.arm.access.principal import Principal
+
+
+# The escape of U+0000, not a backslash that stands for itself: databases differ in whether they hold it.
+NULL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +49,17 @@ class Call:
     def document(self) -> dict[str, Any]:
         """Return the body, a JSON object; without a body an empty one.
 
-        :raises ArmError: it is something else, or has what JSON has not: numbers without end, halves of
-            characters.
+        :raises ArmError: it is something else, or has what is not kept here: numbers without end, halves of
+            characters, null characters.
         """
         if not self.body.strip():
             return {}
         try:
             document = json.loads(self.body, parse_constant=_refuse_number, parse_float=_finite)
-            json.dumps(document, ensure_ascii=False).encode()
+            text = json.dumps(document, ensure_ascii=False)
+            text.encode()
+            if NULL.search(text):
+                raise ValueError("it has the character U+0000, which no text here may have")  # noqa: TRY301
         except (ValueError, RecursionError) as error:
             raise ArmError(
                 400, "InvalidRequestContent", f"The request content was invalid: {_reason(error)}"

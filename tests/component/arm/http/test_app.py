@@ -53,6 +53,8 @@ async def put(body: bytes, **headers: str) -> tuple[int, Any]:
         b'{"a": -Infinity}',
         b'{"a": 1e999}',
         b'{"tags": {"half": "\\ud800"}}',
+        b'{"tags": {"null": "a\\u0000"}}',
+        b'{"null \\u0000": 1}',
         b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"a": ' + b"9" * 5000 + b"}",
     ],
@@ -66,6 +68,8 @@ async def put(body: bytes, **headers: str) -> tuple[int, Any]:
         "Infinity",
         "a float without end",
         "half a character",
+        "a null character",
+        "a null character in a name",
         "deep",
         "a long number",
     ],
@@ -81,6 +85,20 @@ async def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 async def test_a_body_in_another_encoding_is_read(encoding: str) -> None:
     status, document = await put(json.dumps({"name": "Köln"}, ensure_ascii=False).encode(encoding))
     assert (status, document["body"]) == (200, {"name": "Köln"})
+
+
+async def test_what_only_looks_like_a_null_character_is_text() -> None:
+    script = r"printf '\u0000' \\u0000"
+    assert (await put(json.dumps({"inline": [script]}).encode()))[1]["body"] == {"inline": [script]}
+
+
+async def test_a_header_of_an_answer_is_one_line_of_ascii_whatever_a_client_has_named() -> None:
+    async def created(call: Call) -> Answer:
+        return Answer(status=201, headers={"Location": "/things/Köln\r\nSet-Cookie: a=b"})
+
+    async with asking(arm_of([Route(method="GET", pattern="/created", handler=created)])) as client:
+        answer = await client.get("/created")
+    assert answer.headers["location"] == "/things/K%C3%B6ln%0D%0ASet-Cookie: a=b"
 
 
 async def test_an_empty_body_is_an_empty_object() -> None:

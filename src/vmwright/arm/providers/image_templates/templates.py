@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import ids
 from vmwright.arm.access.caller import Caller
-from vmwright.arm.checks import check_stays, find_group, find_group_to_write, tags_of
+from vmwright.arm.checks import check_stays, find_group, find_group_to_write, location_of, tags_of
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.http.routing import Route
@@ -99,6 +99,7 @@ def _put(call: Call, service: Service, caller: Caller) -> tuple[Operation, Answe
     document = call.document()
     find_group_to_write(service.store, wanted.subscription, wanted.group)
     sent = bodies.read_sent(document, version=version, name=wanted.name)
+    location_of(said(sent), TEMPLATE_TYPE)
     links.check(said(sent), wanted, service, caller)
     there = service.store.find(wanted)
     state = ProvisioningState.CREATING if there is None else ProvisioningState.UPDATING
