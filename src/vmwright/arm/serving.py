@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from vmwright.arm.assembly import assemble
+from vmwright.arm.connections import Connection
 from vmwright.arm.identity import certificates, private_files
 from vmwright.arm.identity.address import is_loopback
 from vmwright.errors import UnsupportedError, VmwrightError
@@ -159,6 +160,7 @@ async def _ended(server: uvicorn.Server, answering: asyncio.Task[None]) -> None:
 def _config(assembled: Assembled, certificate: Path) -> uvicorn.Config:
     return uvicorn.Config(
         assembled.app,
+        http=Connection,
         ssl_certfile=certificate,
         log_config=None,
         access_log=False,

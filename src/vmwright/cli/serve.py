@@ -7,6 +7,7 @@ import shlex
 import signal
 from typing import TYPE_CHECKING
 
+from vmwright.arm.connections import raise_file_limit
 from vmwright.arm.observing.logs import log_notice, written
 from vmwright.arm.serving import Serving
 from vmwright.cli.running import fail, opened
@@ -27,6 +28,7 @@ def serve(*, listen: str | None, builds: bool, new_secret: bool) -> None:
     """Serve until SIGTERM or Ctrl-C; a second one hands over the builds that still run."""
     given = {} if listen is None else {"service": {"listen": listen}}
     with opened(**given) as (settings, database):
+        raise_file_limit()
         try:
             with written(settings.service.log_format):
                 asyncio.run(_serve(settings, database, builds=builds, new_secret=new_secret))

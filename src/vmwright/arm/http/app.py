@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from vmwright.arm.http.routing import Route, Router
 
 MOST_BODY_BYTES = 4 << 20
+# Of those who need not say who they are: forms, which have a bound of their own (identity/oauth.py).
+MOST_OPEN_BYTES = 128 << 10
 MOST_DIGITS = 20
 BODY_SECONDS = 30.0
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(:[0-9]{1,5})?")
@@ -133,7 +135,7 @@ class Arm:
                 names=match.names,
                 query=query,
                 headers=dict(request.headers),
-                body=await self._body(request),
+                body=await self._body(request, MOST_OPEN_BYTES if match.route.is_open else MOST_BODY_BYTES),
                 base_url=base_url,
                 request_id=ids["x-ms-request-id"],
                 correlation_id=ids["x-ms-correlation-request-id"],
@@ -143,10 +145,10 @@ class Arm:
         )
         return await self._gate.shown(match.route, principal, request.method, parts, answer)
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request, most_bytes: int) -> bytes:
         try:
             async with asyncio.timeout(self._body_seconds):
-                return await _body(request)
+                return await _body(request, most_bytes)
         except TimeoutError:
             raise ArmError(
                 408,
@@ -157,21 +159,21 @@ class Arm:
             ) from None
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most_bytes: int) -> bytes:
     """Read a request's body, up to a bound."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
-    if not declared.isdecimal() or int(declared[:MOST_DIGITS]) <= MOST_BODY_BYTES:
+    if not declared.isdecimal() or int(declared[:MOST_DIGITS]) <= most_bytes:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MOST_BODY_BYTES:
+            if len(body) > most_bytes:
                 break
         else:
             return bytes(body)
     raise ArmError(
         413,
         "RequestEntityTooLarge",
-        f"The request's body is larger than {MOST_BODY_BYTES >> 20} MiB.",
+        f"The request's body is larger than {most_bytes >> 10} KiB.",
         headers={"Connection": "close"},
         is_gateways=True,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.component.arm.asking import HOST, OpenGate, arm_of, asking
 from vmwright.arm.http.answer import Answer, ok
-from vmwright.arm.http.app import MOST_BODY_BYTES, Arm
+from vmwright.arm.http.app import MOST_BODY_BYTES, MOST_OPEN_BYTES, Arm
 from vmwright.arm.http.call import Call
 from vmwright.arm.http.routing import Route, Router
 from vmwright.errors import UnsupportedError, VmwrightError
@@ -108,6 +108,17 @@ async def test_an_empty_body_is_an_empty_object() -> None:
 async def test_a_body_that_is_too_large_is_refused_by_what_it_says_and_by_what_it_is() -> None:
     assert (await put(b"{}", **{"content-length": "9" * 5000}))[0] == 413
     assert (await put(b" " * (MOST_BODY_BYTES + 1), **{"content-length": "1"}))[0] == 413
+
+
+async def test_who_need_not_say_who_they_are_send_forms_only() -> None:
+    arm = arm_of([Route(method="POST", pattern="/login", handler=small, is_open=True)])
+    async with asking(arm) as client:
+        assert (await client.post("/login", content=b" " * MOST_OPEN_BYTES)).status_code == 200
+        assert (await client.post("/login", content=b" " * (MOST_OPEN_BYTES + 1))).status_code == 413
+
+
+async def small(call: Call) -> Answer:
+    return ok({"length": len(call.body)})
 
 
 async def test_a_body_that_does_not_arrive_ends_the_request() -> None:

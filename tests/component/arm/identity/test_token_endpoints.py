@@ -191,7 +191,7 @@ async def test_the_page_shows_what_was_typed_as_text(client: Client) -> None:
 
 async def test_the_page_leaves_other_ports_of_localhost_to_http(client: Client) -> None:
     page = await client.http.get("/adfs/oauth2/deviceauth")
-    assert page.headers["strict-transport-security"] == "max-age=0"
+    assert "strict-transport-security" not in page.headers
 
 
 async def test_az_learns_what_the_cloud_is(client: Client) -> None:

@@ -183,6 +183,20 @@ async def test_a_staging_group_that_was_there_stays(talk: Talk, service: Service
     assert group.tags == {}
 
 
+async def test_a_staging_group_whose_tags_look_like_the_services_own_stays(
+    talk: Talk, service: Service
+) -> None:
+    staging = ids.parse(f"{GROUP}-other")
+    service.store.update(staging, tags={"createdBy": "ada"})
+    tags = {"createdBy": "AzureVMImageBuilder"}
+    document = template(stagingResourceGroup=str(staging), managedResourceTags=tags)
+    assert (await talk.put(document, version="2025-10-01"))["status"] == "Succeeded"
+    assert (await talk("DELETE", TEMPLATE)).status_code == 202
+    group = service.store.find(staging)
+    assert group is not None
+    assert group.tags == {"createdBy": "ada"}
+
+
 async def test_what_was_open_when_the_service_ended_is_done_when_it_starts(service: Service) -> None:
     stopped, started = (Background(service.operations, service.events) for _ in range(2))
     async with asking(arm_of(image_templates.routes(service, stopped, access_of(service)))) as client:

@@ -53,14 +53,17 @@ def prepare(
     there = store.find(group)
     if there is not None:
         _check_usable(store, there, template)
-    own = there is None or CREATED_BY in there.tags
+    own = there is None or _is_made_here(there)
     marks = {CREATED_BY if own else USED_BY: MAKER, **_marks(owner)}
+    kept = {} if there is None else there.tags
+    # nobody says by a tag of a template that a group is the service's to remove
+    given = {name: value for name, value in tags.items() if name != CREATED_BY}
     store.put(
         group,
         kind=GROUP_TYPE,
         location=template.location if there is None else there.location,
         body={"properties": {"provisioningState": "Succeeded"}} if there is None else there.body,
-        tags={**({} if there is None else there.tags), **tags, **marks},
+        tags={**kept, **given, **marks},
         api_version=API_VERSION,
         principal=template.created_by,
     )
@@ -79,7 +82,7 @@ def remove(store: ResourceStore, template: Resource) -> None:
     there = store.find(group)
     if there is None or not _is_marked(there, owner):
         return
-    if CREATED_BY in there.tags:
+    if _is_made_here(there):
         for inside in store.find_all(subscription=group.subscription, group=group.group):
             store.remove(ids.parse(inside.id))
         store.remove(group)
@@ -112,6 +115,11 @@ def _unusable(there: Resource, why: str) -> ArmError:
         "the template's region, or one that does not exist yet.",
         target="properties.stagingResourceGroup",
     )
+
+
+def _is_made_here(group: Resource) -> bool:
+    """Whether the service has made a group; people have tags of that name for themselves."""
+    return group.tags.get(CREATED_BY) == MAKER
 
 
 def _is_marked(there: Resource, owner: ResourceId) -> bool:
