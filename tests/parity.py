@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.clients.azure_tools.serving import Served
+    pass
 
 PROPERTY = "asked"
 REQUEST = "request"
@@ -32,10 +32,10 @@ CLIENTS = (
 COLUMNS = tuple(dict.fromkeys(name for _, name in CLIENTS))
 HEAD = """# Which test shows what
 
-Written by `make test` from what Azure's own tools, unmodified, asked of a served vmwright: for each operation and
-api-version, a test that showed it with this client. A cell names the test and its file below `tests/`; where there are
-more, their number is behind it. What was recorded of the real service is compared in
-`component/arm/replay/test_replay.py` besides.
+Written by `make test` from what Azure's own tools, unmodified, asked of a served vmwright: for each operation
+and api-version, a test that showed it with this client. A cell names the test and its file below
+`tests/clients/`; where there are more, their number is behind it. What was recorded of the real service is
+compared in `tests/component/arm/replay` besides.
 
 """
 

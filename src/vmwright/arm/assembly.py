@@ -11,6 +11,7 @@ from vmwright.arm.access.access import open_access
 from vmwright.arm.access.gate import RoleGate
 from vmwright.arm.background import Background
 from vmwright.arm.contract import published
+from vmwright.arm.dispatcher import Dispatcher
 from vmwright.arm.http.app import Arm
 from vmwright.arm.http.routing import Router
 from vmwright.arm.identity import owner
@@ -26,6 +27,7 @@ from vmwright.arm.providers import (
     aliases,
     authorization,
     compute,
+    deployments,
     graph,
     groups,
     image_templates,
@@ -70,6 +72,7 @@ class Assembled:
     access: Access
     background: Background
     following: Following
+    deploying: Background
 
     def owner(self, folder: Path, *, new_secret: bool = False) -> Owner | None:
         """Return the principal that owns everything, made at the first start (``identity/owner.py``).
@@ -90,7 +93,7 @@ class Assembled:
 
         :raises VmwrightError: the database cannot be used.
         """
-        async with self.background.running(), self.following.running():
+        async with self.background.running(), self.deploying.running(), self.following.running():
             yield
 
 
@@ -112,26 +115,32 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     access = open_access(database, service.subscription)
     identity = identity_of(settings, database, events)
     background = Background(service.operations, events)
+    # deployments wait for other operations, whose room they must not take
+    deploying = Background(service.operations, events)
     following = image_templates.Following(service)
     watches, health = Watches(service), Health(settings, database)
     metrics = Metrics(service, watches)
+    gate, rules = RoleGate(identity.authenticator, access.decisions), Rules(service.subscription)
+    dispatcher = Dispatcher(gate, rules)
     routes = published(
         (
             *identity.routes,
             *_routes(service, access, background, following, identity.authenticator),
+            *deployments.routes(service, deploying, dispatcher, image_templates.PREFLIGHTS),
             *live.routes(service, access.decisions, watches),
             *observing.routes(service, access.decisions, metrics, health),
         )
     )
-    gate = RoleGate(identity.authenticator, access.decisions)
-    arm = Arm(Router(routes), gate, rules=Rules(service.subscription))
+    router = Router(routes)
+    dispatcher.serves(router)
     return Assembled(
-        app=Observed(arm, metrics.requests),
+        app=Observed(Arm(router, gate, rules=rules), metrics.requests),
         routes=routes,
         health=health,
         identity=identity,
         access=access,
         background=background,
+        deploying=deploying,
         following=following,
     )
 

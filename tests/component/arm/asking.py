@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 
 import httpx2
+from starlette.types import ASGIApp
 
 from vmwright.arm.access.access import Access, open_access
 from vmwright.arm.access.principal import Principal
@@ -56,7 +57,7 @@ def new_service(settings: Settings, database: Database, events: Events) -> Servi
 
 
 @contextlib.asynccontextmanager
-async def asking(arm: Arm) -> AsyncIterator[httpx2.AsyncClient]:
+async def asking(arm: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=arm), base_url=HOST) as client:
         yield client
 

@@ -42,10 +42,17 @@ class RoleGate:
         if route.is_open:
             return ANYBODY
         principal = await self._authenticator.principal_of(authorization)
+        await self.allow(route, principal, method, parts)
+        return principal
+
+    async def allow(self, route: Route, principal: Principal, method: str, parts: tuple[str, ...]) -> None:
+        """Let a principal do something that is known to be its own wish.
+
+        :raises ArmError: it may not do this here (403).
+        """
         want = _wanted(route, method, parts)
         if not (await self._decisions.grants()).admits(principal, want):
             raise _refused(principal, want, parts)
-        return principal
 
     async def shown(
         self, route: Route, principal: Principal, method: str, parts: tuple[str, ...], answer: Answer

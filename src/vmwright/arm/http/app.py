@@ -14,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 
 from vmwright.arm.http.answer import Answer
 from vmwright.arm.http.call import Call
-from vmwright.arm.http.errors import ENVELOPE_SINCE, ArmError
+from vmwright.arm.http.errors import ENVELOPE_SINCE, ArmError, foreseen
 from vmwright.arm.http.routing import split
-from vmwright.errors import TemplateError, UnsupportedError, VmwrightError
+from vmwright.errors import VmwrightError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ class Arm:
         except ArmError as error:
             answer = _refusal(error, request)
         except VmwrightError as error:
-            answer = _refusal(_foreseen(error), request)
+            answer = _refusal(foreseen(error), request)
         except Exception:
             await _response(_refusal(_unforeseen(ids), request), ids)(scope, receive, send)
             raise
@@ -222,13 +222,6 @@ def _refusal(error: ArmError, request: Request) -> Answer:
     return Answer(
         status=error.status, body=error.document(is_flat=is_flat), headers={**headers, **error.headers}
     )
-
-
-def _foreseen(error: VmwrightError) -> ArmError:
-    """Return the error of a room below: what was asked for cannot be, or the service is not well."""
-    is_callers = isinstance(error, TemplateError | UnsupportedError)
-    message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return ArmError(400 if is_callers else 503, error.code, message, target=error.target)
 
 
 def _unforeseen(ids: Mapping[str, str]) -> ArmError:

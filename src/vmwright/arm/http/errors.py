@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.errors import TemplateError, UnsupportedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from vmwright.errors import VmwrightError
 
 # From this api-version of Microsoft.VirtualMachineImages on, its errors are in an object `error`.
 ENVELOPE_SINCE = "2021-10-01"
@@ -69,3 +73,10 @@ def group_not_found(group: str) -> ArmError:
     return ArmError(
         404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.", is_gateways=True
     )
+
+
+def foreseen(error: VmwrightError) -> ArmError:
+    """Return the error of a room below: what was asked for cannot be, or the service is not well."""
+    is_callers = isinstance(error, TemplateError | UnsupportedError)
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    return ArmError(400 if is_callers else 503, error.code, message, target=error.target)

@@ -61,6 +61,11 @@ class Router:
         for entries in (*self._by_length.values(), self._open_ended):
             entries.sort(key=lambda entry: (sum(map(_is_place, entry[0])), -len(entry[0])))
 
+    def patterns(self, method: str) -> list[str]:
+        """Return the patterns of all routes of a method."""
+        entries = (*self._open_ended, *(entry for some in self._by_length.values() for entry in some))
+        return [route.pattern for _, route in entries if route.method == method]
+
     def match(self, method: str, parts: tuple[str, ...]) -> Match:
         """Return the route of a request; a HEAD without a route of its own has that of GET.
 

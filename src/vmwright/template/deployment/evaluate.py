@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from vmwright.template.deployment.host import Host
+    from vmwright.template.deployment.outputs import Outputs
     from vmwright.template.deployment.parameters import Given
     from vmwright.template.deployment.resource import Item
     from vmwright.template.deployment.values import Value
@@ -29,8 +30,9 @@ class Resource:
     """An evaluated resource.
 
     ``type`` and ``name`` are whole (``Microsoft.Compute/galleries/images``, ``gallery/definition``).
-    ``needs`` are the ids, in lower case, of all resources that are made before it. ``tree`` is its body with
-    places, of which ``open_paths`` have no value.
+    ``needs`` are the ids, in lower case, of all resources that are made before it, ``after`` those that it
+    names itself. ``within`` is the id of the nested deployment that it is in, "" for none. ``tree`` is its
+    body with places, of which ``open_paths`` have no value.
     """
 
     id: str
@@ -41,6 +43,8 @@ class Resource:
     tree: Object
     open_paths: frozenset[str]
     needs: frozenset[str]
+    after: frozenset[str] = frozenset()
+    within: str = ""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -49,16 +53,30 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Nested:
+    """A deployment in the deployment: a resource without a body, its template, and what that gives back."""
+
+    resource: Resource
+    template: Object
+    outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """What a template deploys, in order, what it gives back, and what is to be said of it.
 
-    ``skipped`` are resources whose condition is false; ``parameters`` the names of those that are declared;
-    ``used`` the functions whose answers have local defaults; ``secrets`` must not be shown.
+    ``skipped`` are resources whose condition is false; ``nested`` deployments come after those in them;
+    ``parameters`` are the names of those that are declared, ``values`` their ``{type, value}``, without the
+    value where it is secret or there is none; ``open_outputs`` have no value; ``used`` are the functions
+    whose answers have local defaults; ``secrets`` must not be shown.
     """
 
     resources: tuple[Resource, ...]
     skipped: tuple[Resource, ...]
+    nested: tuple[Nested, ...]
     outputs: Mapping[str, Value]
+    open_outputs: frozenset[str]
+    values: Mapping[str, Mapping[str, Value]]
     parameters: tuple[str, ...]
     used: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -85,10 +103,18 @@ def evaluate(tree: Object, *, host: Host, given: Mapping[str, Given], for_build:
     _check_once(ordered, report)
     made = [item for item in ordered if not item.is_nested]
     needs = _needs(ordered)
+    levels = dict(items)
     return Deployment(
-        resources=tuple(_resource(item, needs[item]) for item in made if item.deployed),
-        skipped=tuple(_resource(item, frozenset()) for item in made if not item.deployed),
-        outputs=outputs,
+        resources=tuple(_resource(item, levels, needs[item]) for item in made if item.deployed),
+        skipped=tuple(_resource(item, levels) for item in made if not item.deployed),
+        nested=tuple(
+            Nested(_resource(item, levels, needs[item]), inner.tree, inner.outputs())
+            for item in ordered
+            if item.is_nested and item.deployed and (inner := _inner(item, levels[item]))
+        ),
+        outputs=outputs.values,
+        open_outputs=frozenset(outputs.open_names),
+        values={one.name: scope.shown(one) for one in scope.parameters.values()},
         parameters=tuple(one.name for one in scope.parameters.values()),
         used=tuple(report.used),
         problems=tuple(report.problems),
@@ -165,7 +191,7 @@ def _needs(ordered: list[Item]) -> dict[Item, frozenset[str]]:
     return found
 
 
-def _resource(item: Item, needs: frozenset[str]) -> Resource:
+def _resource(item: Item, levels: Mapping[Item, Level], needs: frozenset[str] = frozenset()) -> Resource:
     tree = item.body()
     version = tree.get("apiVersion")
     return Resource(
@@ -177,4 +203,6 @@ def _resource(item: Item, needs: frozenset[str]) -> Resource:
         tree=tree,
         open_paths=item.open_paths,
         needs=needs,
+        after=frozenset(one.id.casefold() for one in item.after),
+        within=levels[item].within,
     )

@@ -34,13 +34,17 @@ SCOPE_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a deployment goes; names and ids as ARM writes them."""
+    """Where a deployment goes; names and ids as ARM writes them.
+
+    ``resource_group`` is "" for one that goes to a subscription; ``location`` and ``tags`` are the group's.
+    """
 
     subscription_id: str = SUBSCRIPTION
     resource_group: str = GROUP
     location: str = REGIONS["location"]
     tenant_id: str = SUBSCRIPTION
     deployment: str = "deployment"
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def group_id(self) -> str:
@@ -59,16 +63,28 @@ class Host(Protocol):
     def now(self) -> datetime:
         """The one time of this deployment, in UTC."""
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether only image templates and galleries are made: of others, values may stay unknown."""
+
     def at(self, scope: Scope) -> Host:
         """Return the host of a nested deployment, which goes elsewhere."""
 
     def new_guid(self) -> str:
         """Return a new GUID."""
 
-    def reference(self, resource_id: str, *, full: bool) -> Value:
+    def reference(self, resource_id: str, *, version: str, full: bool) -> Value:
         """Return the properties (``full``: all) of a resource that is not in the template.
 
+        :param version: the api-version that is asked for, "" for any.
         :raises FaultError: it is not known.
+        :raises OpenValueError: it is not known yet.
+        """
+
+    def made(self, resource_id: str, *, full: bool) -> Value:
+        """Return the same of a resource of the template; None where what the template says of it counts.
+
+        :raises OpenValueError: it is not made yet.
         """
 
     def listing(self, function: str, arguments: Sequence[Value]) -> Value:
@@ -85,6 +101,11 @@ class LocalHost:
     scope: Scope = field(default_factory=Scope)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @property
+    def is_partial(self) -> bool:
+        """Make image templates and galleries only."""
+        return True
+
     def at(self, scope: Scope) -> LocalHost:
         """Return the same host for another scope."""
         return dataclasses.replace(self, scope=scope)
@@ -93,12 +114,16 @@ class LocalHost:
         """Return a random GUID."""
         return str(uuid.uuid4())
 
-    def reference(self, resource_id: str, *, full: bool) -> Value:
+    def reference(self, resource_id: str, *, version: str, full: bool) -> Value:  # noqa: ARG002 - as a Host
         """Know nothing of resources that are not in the template."""
         asked = "" if full else "the properties of "
         raise runtime(
             f"reference() asks for {asked}the resource `{resource_id}`, which is not in this template"
         )
+
+    def made(self, resource_id: str, *, full: bool) -> Value:  # noqa: ARG002
+        """Make nothing while a template is evaluated."""
+        return None
 
     def listing(self, function: str, arguments: Sequence[Value]) -> Value:
         """Know no keys and no SAS."""

@@ -9,7 +9,7 @@ from vmwright.template.catalogue import Rule
 from vmwright.template.deployment.faults import FaultError, OpenValueError
 from vmwright.template.deployment.functions.resources import Known, type_path
 from vmwright.template.deployment.nested import given_of, host_of, is_inner, template_of
-from vmwright.template.deployment.outputs import outputs_of
+from vmwright.template.deployment.outputs import Outputs, outputs_of
 from vmwright.template.deployment.resource import Item
 from vmwright.template.deployment.scope import TemplateScope
 from vmwright.template.deployment.site import Site
@@ -34,8 +34,20 @@ class Level:
     """A template's resources, which ``reference()`` and ``dependsOn`` look for here."""
 
     def __init__(
-        self, tree: Object, scope: TemplateScope, report: Report, *, host: Host, outside: Level | None = None
+        self,
+        tree: Object,
+        scope: TemplateScope,
+        report: Report,
+        *,
+        host: Host,
+        outside: Level | None = None,
+        within: str = "",
     ) -> None:
+        """Give a template a level.
+
+        :param within: the id of the nested deployment whose template it is.
+        """
+        self.within = within
         self.tree = tree
         self.scope = scope
         self.report = report
@@ -46,7 +58,7 @@ class Level:
         self.waiting: list[Item] = outside.waiting if outside else []
         self.depth: int = outside.depth + 1 if outside else 1
         self._inner: dict[Item, Level | None] = {}
-        self._outputs: dict[str, Value] | None = None
+        self._outputs: Outputs | None = None
 
     def read(self) -> None:
         """Read the resources: what they are called; nested templates are read when they are needed."""
@@ -111,9 +123,12 @@ class Level:
                 self.report.say(Rule.ARM_STRUCTURE.at(item.place, message, hint="a/b for a child of a"))
 
     def _base(self, item: Item) -> str:
-        if scope := item.text("scope"):
-            return scope.rstrip("/")
         host = self._host.scope
+        if scope := item.text("scope"):
+            is_whole = scope.startswith("/")
+            return scope.rstrip("/") if is_whole else f"{host.group_id}{PROVIDERS}{scope.strip('/')}"
+        if item.is_nested and item.text("resourceGroup"):
+            return host_of(item, self._host).scope.group_id
         schema = self.tree.get("$schema")
         text = text_of(schema.value).casefold() if isinstance(schema, Scalar) else ""
         if "subscriptiondeploymenttemplate" in text:
@@ -155,18 +170,20 @@ class Level:
         # 'Microsoft.Compute/galleries/g' is the type and the name in one.
         return [item for item in self.items if f"{item.kind}/{item.name}".casefold() == folded]
 
-    def reference(self, site: Site, name: str, *, full: bool) -> Value:
+    def reference(self, site: Site, name: str, *, version: str, full: bool) -> Value:
         """Return what is known of a resource: as it stands in the template, or as the host knows it."""
         found = next(iter(self.find(name)), None)
         if found is None and self._outside is not None:
-            return self._outside.reference(site, name, full=full)
+            return self._outside.reference(site, name, version=version, full=full)
         if found is None or not found.deployed:
-            return self._host.reference(found.id if found else name, full=full)
+            return self._host.reference(found.id if found else name, version=version, full=full)
         if self.waiting and found not in self.waiting[-1].after:
             self.waiting[-1].after.append(found)
         if found.is_nested:
-            inner = self.inner(found)
-            return Known(f"reference('{name}')", {"outputs": inner.outputs() if inner else {}})
+            return Known(f"reference('{name}')", {"outputs": self._outputs_of(found)})
+        made = self._host.made(found.id, full=full)
+        if made is not None:
+            return made
         body = value_of(self.evaluated(found))
         if found.open_paths:
             raise OpenValueError
@@ -174,6 +191,13 @@ class Level:
         properties = next((one for key, one in values.items() if key.casefold() == "properties"), {})
         known = values if full else properties
         return Known(f"reference('{name}')", known if isinstance(known, dict) else {})
+
+    def _outputs_of(self, item: Item) -> Value:
+        inner = self.inner(item)
+        outputs = inner.outputs() if inner else Outputs()
+        if self._host.is_partial:
+            return outputs.values
+        return Known(f"outputs of {item.name}", outputs.values, open_keys=outputs.open_names)
 
     def evaluated(self, item: Item) -> Object:
         """Return a resource's body; what it refers to becomes what it needs."""
@@ -197,8 +221,8 @@ class Level:
                     message = f"The resource `{item.name}` depends on itself."
                     self.report.say(Rule.ARM_CYCLE.at(place, message))
 
-    def outputs(self) -> dict[str, Value]:
-        """Return the outputs that have a value."""
+    def outputs(self) -> Outputs:
+        """Return the outputs."""
         if self._outputs is None:
             self._outputs = outputs_of(self.tree, Site(self.scope), self.report)
         return self._outputs
@@ -227,12 +251,12 @@ class Level:
             return None
         host = host_of(item, self._host)
         if not is_inner(item):
-            level = Level(template, self.scope, self.report, host=host, outside=self)
+            level = Level(template, self.scope, self.report, host=host, outside=self, within=item.id)
             level.read()
             return level
         given = given_of(item)
         scope = TemplateScope(template, host=host, budget=self.scope.budget, given=given, report=self.report)
-        level = Level(template, scope, self.report, host=host, outside=self)
+        level = Level(template, scope, self.report, host=host, outside=self, within=item.id)
         scope.referenced = level.reference
         scope.evaluate_all()
         level.read()

@@ -1,7 +1,8 @@
-"""The outputs of a template; locally they matter to nested templates, whose outputs are referred to."""
+"""The outputs of a template."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmwright.template.deployment.faults import FaultError, OpenValueError
@@ -15,20 +16,32 @@ if TYPE_CHECKING:
     from vmwright.template.problems import Place
 
 
-def outputs_of(tree: Object, site: Site, report: Report) -> dict[str, Value]:
-    """Return ``{name: {type, value}}``; what only Azure knows, or has no value, is left out."""
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """``{name: {type, value}}`` of those that have a value, and the names of those that have none yet."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    open_names: set[str] = field(default_factory=set)
+
+
+def outputs_of(tree: Object, site: Site, report: Report) -> Outputs:
+    """Return what a template gives back; what only Azure knows has no value."""
     node = tree.get("outputs")
-    found: dict[str, Value] = {}
+    found = Outputs()
     for member in node.members if isinstance(node, Object) else ():
-        value = _output(member, site, report)
+        try:
+            value = _output(member, site, report)
+        except OpenValueError:
+            found.open_names.add(member.key)
+            continue
         if value is not None:
-            found[member.key] = value
+            found.values[member.key] = value
     return found
 
 
 def _output(member: Member, site: Site, report: Report) -> Value:
     def on_fault(place: Place, fault: FaultError) -> None:
-        if not fault.is_unsupported:
+        if not (fault.is_unsupported and site.scope.host.is_partial):
             report.fault(place, fault)
 
     body = member.value
@@ -37,15 +50,12 @@ def _output(member: Member, site: Site, report: Report) -> Value:
     trees = Trees(on_fault)
     kind, condition, loop = body.get("type"), body.get("condition"), body.get("copy")
     shown = kind.value if isinstance(kind, Scalar) else "string"
-    try:
-        if condition is not None and trees.value(condition, site) is False:
-            return None
-        node = loop.get("input") if isinstance(loop, Object) else body.get("value")
-        if node is None:
-            return None
-        if isinstance(loop, Object):
-            sites = (site.looped("copy", index) for index in range(trees.count(loop, site)))
-            return {"type": shown, "value": [trees.value(node, one) for one in sites]}
-        return {"type": shown, "value": trees.value(node, site)}
-    except OpenValueError:
+    if condition is not None and trees.value(condition, site) is False:
         return None
+    node = loop.get("input") if isinstance(loop, Object) else body.get("value")
+    if node is None:
+        return None
+    if isinstance(loop, Object):
+        sites = (site.looped("copy", index) for index in range(trees.count(loop, site)))
+        return {"type": shown, "value": [trees.value(node, one) for one in sites]}
+    return {"type": shown, "value": trees.value(node, site)}

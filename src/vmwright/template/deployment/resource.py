@@ -61,7 +61,8 @@ class Item:
     @property
     def is_lenient(self) -> bool:
         """Whether values that only Azure knows are left open without a word: it is not made here anyway."""
-        return self.kind.casefold() not in {IMAGE_TEMPLATES, *GALLERIES}
+        is_made = self.kind.casefold() in {IMAGE_TEMPLATES, *GALLERIES}
+        return self.site.scope.host.is_partial and not is_made
 
     def body(self) -> Object:
         """Return it evaluated, with its whole type and name; what is not evaluated is in ``open_paths``.

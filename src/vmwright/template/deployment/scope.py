@@ -43,7 +43,7 @@ class _State(Enum):
 class Referenced(Protocol):
     """Answers ``reference()``."""
 
-    def __call__(self, site: Site, name: str, *, full: bool) -> Value:
+    def __call__(self, site: Site, name: str, *, version: str, full: bool) -> Value:
         """Return what is known of a resource by its name or id."""
 
 
@@ -85,6 +85,14 @@ class TemplateScope:
             raise _unknown("parameter", name, (one.name for one in self.parameters.values()))
         return self._once("parameter", found.name, lambda: self._parameter_value(found, self._below(site)))
 
+    def shown(self, parameter: Parameter) -> dict[str, Value]:
+        """Return ``{type, value}`` of a parameter, without a value that is secret or not there."""
+        kind = f"secure{parameter.kind}" if parameter.secure else parameter.kind
+        if not parameter.secure:
+            with contextlib.suppress(OpenValueError, FaultError):
+                return {"type": kind, "value": self.parameter(Site(self), parameter.name)}
+        return {"type": kind}
+
     def variable(self, site: Site, name: str) -> Value:
         """Return a variable's value, for an expression at ``site``."""
         found = self._variables.get(name.casefold())
@@ -95,9 +103,9 @@ class TemplateScope:
     def _below(self, site: Site) -> Site:
         return Site(self, depth=site.deeper().depth)
 
-    def reference(self, site: Site, name: str, *, full: bool) -> Value:
+    def reference(self, site: Site, name: str, *, version: str, full: bool) -> Value:
         """Return what is known of a resource, for an expression at ``site``."""
-        return self.referenced(site, name, full=full)
+        return self.referenced(site, name, version=version, full=full)
 
     def own_function(self, site: Site, namespace: str, name: str, arguments: list[Value]) -> Value:
         """Call a function that the template defines."""
@@ -203,8 +211,8 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> FaultError:
 class _Asked:
     """A template whose resources are not read yet: the host is asked."""
 
-    def __call__(self, site: Site, name: str, *, full: bool) -> Value:
-        return site.scope.host.reference(name, full=full)
+    def __call__(self, site: Site, name: str, *, version: str, full: bool) -> Value:
+        return site.scope.host.reference(name, version=version, full=full)
 
 
 def _variables(tree: Object) -> dict[str, _Variable]:

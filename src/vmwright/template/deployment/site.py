@@ -47,7 +47,7 @@ class Scope(Protocol):
     def own_function(self, site: Site, namespace: str, name: str, arguments: list[Value]) -> Value:
         """Call a function that the template defines."""
 
-    def reference(self, site: Site, name: str, *, full: bool) -> Value:
+    def reference(self, site: Site, name: str, *, version: str, full: bool) -> Value:
         """Return what is known of a resource by its name or id."""
 
     def used(self, function: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from tests.component.arm.asking import arm_of, asking
+from tests.component.arm.asking import access_of, arm_of, asking
 from tests.component.arm.image_templates.talking import SUBMITTED, TEMPLATE, Talk, template
 from tests.scripted import Recorder
 from vmwright.arm import ids
@@ -63,7 +63,11 @@ def following(service: Service, vendor: Vendor) -> Following:
 async def talk(
     service: Service, background: Background, vendor: Vendor, following: Following
 ) -> AsyncIterator[Talk]:
-    arm = arm_of(image_templates.routes(service, background, find=vendor, new_trigger=following.soon))
+    arm = arm_of(
+        image_templates.routes(
+            service, background, access_of(service), find=vendor, new_trigger=following.soon
+        )
+    )
     async with background.running(), asking(arm) as client:
         yield Talk(client, background)
 

@@ -70,7 +70,7 @@ async def talk(service: Service, background: Background, access: Access) -> Asyn
     """A client of a service that has storage accounts, too."""
     arm = arm_of(
         [
-            *image_templates.routes(service, background),
+            *image_templates.routes(service, background, access),
             *storage.routes(service, Tokens(), access.decisions),
             *resources.routes(service, []),
         ]

@@ -9,12 +9,15 @@ following      fires triggers (watches)  addresses          where clients find V
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vmwright.arm.providers.image_templates import operations, run_outputs, runs, templates, triggers
+from vmwright.arm.providers.image_templates.bodies import read_sent
 from vmwright.arm.providers.image_templates.deletion import DELETE, Deletion
 from vmwright.arm.providers.image_templates.finding import find_source
 from vmwright.arm.providers.image_templates.following import Following
+from vmwright.arm.providers.image_templates.names import TEMPLATE_TYPE
 from vmwright.arm.providers.image_templates.provisioning import WRITE, FindSource, Provisioning
 
 if TYPE_CHECKING:
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     from vmwright.arm.http.routing import Route
     from vmwright.arm.service import Service
 
-__all__ = ["Deletion", "Following", "routes"]
+__all__ = ["PREFLIGHTS", "Deletion", "Following", "routes"]
+
+# What is wrong with a template's body before anything is made of it, by its type in lower case.
+PREFLIGHTS = MappingProxyType({TEMPLATE_TYPE.lower(): read_sent})
 
 
 def routes(

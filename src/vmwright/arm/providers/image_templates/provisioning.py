@@ -6,10 +6,7 @@ What it does bears being done again: a service that starts goes on with the oper
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
-import shutil
-import uuid
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from vmwright.arm import ids
@@ -20,16 +17,15 @@ from vmwright.arm.providers.image_templates.faults import OTHER, ProvisioningErr
 from vmwright.arm.providers.image_templates.finding import Found
 from vmwright.arm.providers.image_templates.states import ProvisioningState
 from vmwright.arm.providers.image_templates.subnets import check_subnet
+from vmwright.arm.scratch import scratch
 from vmwright.downloads import Downloader, Origin
 from vmwright.errors import TemplateError, VmwrightError
 from vmwright.events import Events
 from vmwright.runs.secrets import secrets_of
 from vmwright.sources.checking import check_against
-from vmwright.state.resources import Ledger, ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
+    from collections.abc import Callable
 
     from vmwright.arm.operations import Operation
     from vmwright.arm.service import Service
@@ -155,7 +151,7 @@ class Provisioning:
         """Download scripts and files, to see that they are there and what they are."""
         service = self._service
         downloader = Downloader(service.settings, events, identities=template.identities)
-        async with _folder(service) as folder:
+        async with scratch(service) as folder:
             for path, step in shapes.steps(result.resource.properties):
                 uri = step.get("scriptUri") or step.get("sourceUri")
                 if not uri:
@@ -218,18 +214,3 @@ def _check(template: Template, facts: ImageFacts) -> None:
 def _spoken(path: str) -> str:
     kind, _, index = path.partition("/")
     return f"{kind}[{index}]" if kind == "customize" else f"validate.{kind}[{index}]"
-
-
-@contextlib.asynccontextmanager
-async def _folder(service: Service) -> AsyncIterator[Path]:
-    """Give a folder that is removed at the end."""
-    ledger = Ledger(service.database)
-    folder = service.settings.home / "staging" / str(uuid.uuid4())
-    claim = await asyncio.to_thread(ledger.claim, ResourceKind.PATH, folder)
-    try:
-        folder.mkdir(parents=True, mode=0o700)
-        yield folder
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        if not folder.exists():
-            await asyncio.to_thread(ledger.release, claim)

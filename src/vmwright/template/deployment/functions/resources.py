@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vmwright.template.deployment.faults import FaultError
+from vmwright.template.deployment.faults import FaultError, OpenValueError
 from vmwright.template.deployment.functions.function import Function, Kind, Style
 from vmwright.template.deployment.host import runtime
 from vmwright.template.deployment.values import Value, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmwright.template.deployment.site import Site
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -96,13 +98,15 @@ def subscription(site: Site) -> Value:
 def resource_group(site: Site) -> Value:
     """Describe the resource group."""
     scope = site.scope.host.scope
+    if not scope.resource_group:
+        raise FaultError("resourceGroup(): this deployment goes to a subscription, not to a resource group.")
     site.scope.used("resourceGroup")
     return {
         "id": scope.group_id,
         "name": scope.resource_group,
         "type": "Microsoft.Resources/resourceGroups",
         "location": scope.location,
-        "tags": {},
+        "tags": dict(scope.tags),
         "properties": {"provisioningState": "Succeeded"},
     }
 
@@ -126,17 +130,23 @@ def deployment(site: Site) -> Value:
 
 
 class Known(dict[str, Value]):
-    """What is known of something that Azure knows more about; other keys are a value only it knows."""
+    """What is known of something that Azure knows more about; other keys are a value only it knows.
 
-    def __init__(self, of: str, values: dict[str, Value]) -> None:
+    :param open_keys: those whose values are not there yet.
+    """
+
+    def __init__(self, of: str, values: dict[str, Value], *, open_keys: Iterable[str] = ()) -> None:
         super().__init__()
         self.of = of
+        self._open_keys = {key.casefold() for key in open_keys}
         for key, value in values.items():
             is_plain = isinstance(value, dict) and not isinstance(value, Known)
             self[key] = Known(f"{of}.{key}", value) if is_plain and isinstance(value, dict) else value
 
-    def unknown(self, key: str) -> FaultError:
+    def unknown(self, key: str) -> FaultError | OpenValueError:
         """Return the fault of a key that is not here."""
+        if key.casefold() in self._open_keys:
+            return OpenValueError()
         return runtime(f"{self.of}.{key}")
 
 
@@ -166,8 +176,9 @@ def environment() -> Value:
 
 def reference(site: Site, name: str, *rest: Value) -> Value:
     """Return the properties of a resource: of this template, or as the host knows them."""
+    version = text_of(rest[0]) if rest else ""
     full = len(rest) > 1 and text_of(rest[1]).lower() == "full"
-    return site.scope.reference(site, name, full=full)
+    return site.scope.reference(site, name, version=version, full=full)
 
 
 def copy_index(site: Site, first: Value = None, second: Value = None) -> int:
