@@ -64,7 +64,7 @@ class Replication:
         try:
             await self._place(record, added, ledger, events)
         except Exception:
-            self._drop(record, [replica for replica in added if not replica.path.exists()])
+            self._drop(record, added)
             raise
         wanted = {api_name(region.name) for region in change.regions} | {api_name(record.location)}
         self._drop(record, [replica for replica in record.replicas if replica.region not in wanted])

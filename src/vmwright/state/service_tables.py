@@ -17,7 +17,8 @@ class ArmResourceRow(Base):
     ``type`` is as its provider writes it; ``subscription``, ``resource_group`` and ``parent`` (the key of the
     resource around it, "" for one in a group) are in lower case. ``body`` is what it has besides id, name,
     type, location and tags: ``properties``, ``identity``, ``sku`` and the like. Galleries, image definitions,
-    versions and managed images are not here: builds make them without a service, too, in tables of their own.
+    versions and managed images are in tables of their own: builds make them without a service, too. Of these
+    there is here what those tables have no place for (``arm/providers/compute/documents.py``).
     """
 
     __tablename__ = "arm_resources"
