@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 IMAGE_BUILDER = "microsoft.virtualmachineimages"
 PLACE = re.compile(r"\{(\w+)\}")
 JSON, FORM, HTML = "application/json", "application/x-www-form-urlencoded", "text/html"
+# What is no JSON, by the names that answers have for it.
 PAGE = "Page"
+MEDIA: Mapping[str, str] = {
+    PAGE: HTML,
+    "Text": "text/plain",
+    "EventStream": "text/event-stream",
+    "Bytes": "application/octet-stream",
+}
 ABOUT = """\
 Azure's Resource Manager as this service answers it. Paths are matched in any case; of the resource providers
 that are not listed here there is nothing. Errors of Microsoft.VirtualMachineImages are flat until 2020-02-14,
@@ -138,7 +145,7 @@ def _answer(status: int, schema: str, *, is_polled: bool) -> dict[str, Any]:
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
     }
     if schema:
-        answer["content"] = _content(schema, HTML if schema == PAGE else JSON)
+        answer["content"] = _content(schema, MEDIA.get(schema, JSON))
     return answer
 
 
@@ -158,7 +165,7 @@ def _errors(operation: Operation, *, is_flat: bool) -> dict[str, Any]:
 
 
 def _content(schema: str, kind: str) -> dict[str, Any]:
-    if schema == PAGE:
+    if schema in MEDIA:
         return {kind: {"schema": {"type": "string"}}}
     name = schema.removesuffix(LIST)
     return {kind: {"schema": listed(name) if schema.endswith(LIST) else reference(name)}}

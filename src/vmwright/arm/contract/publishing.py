@@ -8,7 +8,16 @@ import itertools
 import json
 from typing import TYPE_CHECKING
 
-from vmwright.arm.contract import authorization, image_templates, login, resources
+from vmwright.arm.contract import (
+    authorization,
+    compute,
+    deployments,
+    image_templates,
+    login,
+    resources,
+    running,
+    storage,
+)
 from vmwright.arm.contract.document import document
 from vmwright.arm.contract.operation import Operation
 from vmwright.arm.http.answer import Answer
@@ -28,7 +37,10 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 def described() -> tuple[Operation, ...]:
     """Return what is said of the operations of all providers."""
     itself = Operation("GET", PATTERN, "Show this contract", query=("api-version",))
-    providers = (image_templates, resources, authorization, login)
+    providers = (
+        *(image_templates, compute, storage, deployments, resources, authorization),
+        *(login, running),
+    )
     return (itself, *itertools.chain.from_iterable(provider.described() for provider in providers))
 
 

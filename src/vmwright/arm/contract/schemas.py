@@ -121,6 +121,30 @@ SCHEMAS: Mapping[str, Schema] = MappingProxyType(
                 "interval": {"type": "integer"},
             }
         ),
+        "ComputeResource": resource(ANYTHING, required=("location",)),
+        "MarketplaceEntries": {"type": "array", "items": record({"id": TEXT, "name": TEXT})},
+        "DeploymentRequest": record(
+            {
+                "properties": record(
+                    {"mode": {"enum": ["Incremental", "Complete"]}},
+                    {
+                        "template": ANYTHING,
+                        "templateLink": record({"uri": TEXT}),
+                        "parameters": ANYTHING,
+                        "parametersLink": record({"uri": TEXT}),
+                    },
+                )
+            },
+            {"location": TEXT},
+        ),
+        "Deployment": record(
+            {
+                "id": TEXT,
+                "name": TEXT,
+                "type": TEXT,
+                "properties": record({"provisioningState": TEXT, "correlationId": TEXT}),
+            }
+        ),
         "DeviceForm": record({}, {"user_code": TEXT, "login": TEXT, "secret": TEXT}),
     }
 )
