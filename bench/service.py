@@ -174,6 +174,7 @@ def serving(home: Path) -> Iterator[Served]:
     process = subprocess.Popen(
         [VMWRIGHT, "serve", "--no-worker", "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a line for each request
         env={**os.environ, "VMWRIGHT_HOME": str(home), "PYTHONUNBUFFERED": "1"},
         text=True,
     )
