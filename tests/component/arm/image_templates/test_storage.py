@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -177,6 +178,27 @@ async def test_a_part_of_a_vhd_is_downloaded(built: Built) -> None:
     behind = await built.ask(built.url, Range=f"bytes={DISK_BYTES}-")
     assert behind.status_code == 416
     assert behind.headers["Content-Range"] == f"bytes */{DISK_BYTES}"
+
+
+async def test_clients_learn_where_a_disk_has_data(built: Built) -> None:
+    answer = await built.ask(f"{built.url}?comp=pagelist")
+    assert answer.headers["x-ms-blob-content-length"] == str(DISK_BYTES)
+    page = re.compile(r"<PageRange><Start>(\d+)</Start><End>(\d+)</End></PageRange>")
+    ranges = [(int(start), int(stop)) for start, stop in page.findall(answer.text)]
+    assert page.sub("", answer.text) == '<?xml version="1.0" encoding="utf-8"?><PageList></PageList>'
+    whole = built.disk.read_bytes()
+    for start, stop in ranges:
+        assert start % 512 == (stop + 1) % 512 == 0
+        whole = whole[:start] + bytes(stop + 1 - start) + whole[stop + 1 :]
+    assert whole == bytes(DISK_BYTES)
+    assert sum(stop + 1 - start for start, stop in ranges) < DISK_BYTES / 2
+
+
+async def test_nothing_else_is_answered_with_the_bytes_of_a_blob(built: Built) -> None:
+    for url in (f"{built.url}?comp=metadata", f"{built.log_url}?comp=pagelist"):
+        refused = await built.ask(url)
+        assert refused.status_code == 400
+        assert refused.headers["x-ms-error-code"] == "InvalidQueryParameterValue"
 
 
 async def test_what_has_changed_since_is_sent_whole_or_refused(built: Built) -> None:

@@ -2,7 +2,7 @@
 
 accounts   an account as a resource: made and removed with its template's staging group, shown, listed
 blobs      what is in one: the VHDs and the logs of the template's builds
-downloads  blobs over HTTP, with a token or a signed address (signatures), whole or in part (ranges)
+downloads  blobs over HTTP, with a token or a signed address (signatures), whole or in part (ranges, pages)
 """
 
 from __future__ import annotations

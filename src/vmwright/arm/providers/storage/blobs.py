@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.storage.accounts import LOGS, VHDS
-from vmwright.artifacts.files import read_piece
+from vmwright.artifacts.files import data_extents, read_piece
 from vmwright.runs.kept_files import KeptFile, find_log, find_vhd, logs_folder, vhds_folder
 from vmwright.runs.logs import read_log
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vmwright.arm.service import Service
     from vmwright.arm.store import Resource
 
+PAGE_BLOB, BLOCK_BLOB = "PageBlob", "BlockBlob"
 TEXT, BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 LOG_NAMES = frozenset({"customization.log", "validation.log"})
 
@@ -45,6 +46,17 @@ class Blob:
     media_type: str
     type: str
     content: BinaryIO | bytes
+
+    @property
+    def is_disk(self) -> bool:
+        """Whether it is a disk, which may have holes."""
+        return self.type == PAGE_BLOB
+
+    def data(self) -> list[tuple[int, int]]:
+        """Return where it has data: start and stop of each part that is no hole."""
+        if isinstance(self.content, bytes):
+            return [(0, self.size)]
+        return list(data_extents(self.content.fileno(), self.size))
 
     def close(self) -> None:
         """Close its file, where nothing of it is to be read."""
@@ -94,7 +106,7 @@ def _vhd(service: Service, template: Resource, name: str) -> Blob:
             "an image gallery, whose versions the shared store has.",
         )
     folder = vhds_folder(service.settings, found.build_id)
-    return _opened(found, folder, media_type=BYTES, kind="PageBlob")
+    return _opened(found, folder, media_type=BYTES, kind=PAGE_BLOB)
 
 
 async def _log(service: Service, template: Resource, build_id: str, name: str) -> Blob:
@@ -107,7 +119,7 @@ async def _log(service: Service, template: Resource, build_id: str, name: str) -
         raise missing(shown)
     if found.is_here:
         folder = logs_folder(service.settings, build_id)
-        return await asyncio.to_thread(_opened, found, folder, media_type=TEXT, kind="BlockBlob")
+        return await asyncio.to_thread(_opened, found, folder, media_type=TEXT, kind=BLOCK_BLOB)
     text = await read_log(build_id, name, service.settings, service.database)
     if text is None:
         raise missing(shown)
@@ -117,7 +129,7 @@ async def _log(service: Service, template: Resource, build_id: str, name: str) -
         etag=f'"{hashlib.sha256(text).hexdigest()[:32]}"',
         modified_at=datetime.now(UTC),
         media_type=TEXT,
-        type="BlockBlob",
+        type=BLOCK_BLOB,
         content=text,
     )
 

@@ -10,7 +10,7 @@ from vmwright.arm import ids
 from vmwright.arm.access.actions import Wanted
 from vmwright.arm.http.answer import Answer
 from vmwright.arm.http.routing import Route
-from vmwright.arm.providers.storage import blobs
+from vmwright.arm.providers.storage import blobs, pages
 from vmwright.arm.providers.storage.accounts import ACCOUNT_TYPE, LOGS, OF_TEMPLATE, VHDS
 from vmwright.arm.providers.storage.ranges import UnsatisfiableError, part_of
 from vmwright.arm.providers.storage.signatures import SIGNATURE
@@ -68,7 +68,8 @@ class Downloads:
             principal = await self._authenticator.principal_of(call.headers.get("authorization", ""))
             template = await asyncio.to_thread(self._template, account, address)
             await self._decisions.require(principal, Wanted(READ, template.id.lower()))
-        return _answer(call, await blobs.find(self._service, template, container, name))
+        blob = await blobs.find(self._service, template, container, name)
+        return await pages.listed(call, blob) if pages.WHAT in call.query else _answer(call, blob)
 
     def _template(self, account: str, address: str) -> Resource:
         """Return the template that an account is of.
@@ -84,7 +85,6 @@ class Downloads:
 
 
 def _answer(call: Call, blob: Blob) -> Answer:
-    is_disk = blob.type == "PageBlob"
     headers = {
         "ETag": blob.etag,
         "Last-Modified": format_datetime(blob.modified_at, usegmt=True),
@@ -105,7 +105,7 @@ def _answer(call: Call, blob: Blob) -> Answer:
     headers["Content-Length"] = str(stop - start)
     headers["Content-Type"] = blob.media_type
     # the names of run outputs have nothing in them that would need quoting
-    headers["Content-Disposition"] = f'{"attachment" if is_disk else "inline"}; filename="{blob.name}"'
+    headers["Content-Disposition"] = f'{"attachment" if blob.is_disk else "inline"}; filename="{blob.name}"'
     if call.method == "HEAD":
         blob.close()
         return Answer(status=status, headers=headers)
