@@ -95,9 +95,11 @@ async def fetch_steps(build: Build) -> None:
     folder = build.folder / "fetched"
     folder.mkdir(mode=0o700, exist_ok=True)
     done = _done(build)
+    # what a client of the service has written leads to no file of this host, here as at its submission
+    origin = Origin.LOCAL if build.request.template_id is None else Origin.SERVICE
 
     async def fetch(uri: str, destination: Path, *, sha256: str | None, what: str) -> Path:
-        fetched = await downloader.fetch(uri, destination, sha256=sha256, what=what, origin=Origin.LOCAL)
+        fetched = await downloader.fetch(uri, destination, sha256=sha256, what=what, origin=origin)
         return fetched.path
 
     ready: list[ReadyStep] = []

@@ -337,3 +337,15 @@ async def test_a_signature_in_an_address_reaches_no_log_and_no_error(
     assert "s3cr3t" in str(row.request)
     assert "s3cr3t" not in f"{row.message} {row.template} {bench.rows(TemplateRow)[0].document}"
     assert "s3cr3t" not in everything(journal_url(bench.settings))
+
+
+async def test_a_template_of_the_service_reads_no_file_of_this_host(
+    bench: Bench, machine: ScriptedMachine, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/sh\n")
+    request = bench.request(Shell(name="one", path="", script_uri=script.as_uri()))
+    wanted = replace(request, template_id="/subscriptions/s/resourceGroups/g/providers/p/imageTemplates/web")
+    result = await run_build(wanted, settings=bench.settings, database=bench.database, events=bench.events)
+    assert isinstance(result.error, StepError)
+    assert "is a file of this host, which a service does not read for its clients" in result.error.message
