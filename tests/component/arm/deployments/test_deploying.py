@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.component.arm.asking import SUBSCRIPTION, asking
 from tests.component.arm.deployments.standing import Sources, assembled
 from tests.component.arm.deployments.talking import (
@@ -169,9 +171,33 @@ async def test_nested_deployments_are_deployments_with_outputs_of_their_own(talk
     assert own["properties"]["outputs"] == deployment["properties"]["outputs"]
     operations = (await talk("GET", f"{DEPLOYMENTS}/inner/operations")).json()["value"]
     assert states(operations) == {"inside": "Succeeded"}
-    assert (await talk("GET", f"{DEPLOYMENT}/operations")).json()["value"] == []
+    above = (await talk("GET", f"{DEPLOYMENT}/operations")).json()["value"]
+    assert states(above) == {"inner": "Succeeded"}
     exported = (await talk("POST", f"{DEPLOYMENTS}/inner/exportTemplate")).json()
     assert exported == {"template": inner}
+
+
+async def test_nested_deployments_fail_with_what_is_in_them_and_are_not_begun_after_failures(
+    talk: Talk, gate: Gate
+) -> None:
+    def nested(name: str, *needs: str) -> dict[str, Any]:
+        return {
+            "type": "Microsoft.Resources/deployments",
+            "apiVersion": "2022-09-01",
+            "name": name,
+            "dependsOn": [f"[resourceId('Microsoft.Resources/deployments', '{one}')]" for one in needs],
+            "properties": {"mode": "Incremental", "template": template(identity(f"in-{name}"))},
+        }
+
+    gate.refused = [("GET", "userAssignedIdentities/in-one")]
+    deployment = await talk.deploy(body(template(nested("one"), nested("after", "one"))))
+    (error,) = deployment["properties"]["error"]["details"]
+    assert (error["code"], error["target"]) == ("DeploymentFailed", f"{DEPLOYMENTS}/one")
+    assert error["details"][0]["code"] == "AuthorizationFailed"
+    assert (await talk.get(f"{DEPLOYMENTS}/one"))["properties"]["error"] == error
+    assert (await talk("HEAD", f"{DEPLOYMENTS}/after")).status_code == 404
+    operations = (await talk("GET", f"{DEPLOYMENT}/operations")).json()["value"]
+    assert states(operations) == {"one": "Failed"}
 
 
 async def test_deployment_to_the_subscription_makes_groups_and_what_is_in_them(talk: Talk) -> None:
@@ -286,4 +312,8 @@ async def test_each_resource_is_made_as_the_one_who_deploys(talk: Talk, gate: Ga
     assert [one["code"] for one in error["details"]] == ["AuthorizationFailed"]
     gate.refused = [("GET", "userAssignedIdentities/secret")]
     deployment = await talk.deploy(body(template(identity("secret"))))
-    assert deployment["properties"]["error"]["details"][0]["code"] == "AuthorizationFailed"
+    (cause,) = deployment["properties"]["error"]["details"]
+    assert (cause["code"], cause["target"]) == (
+        "AuthorizationFailed",
+        f"{GROUP}/providers/{IDENTITIES}/secret",
+    )

@@ -93,3 +93,10 @@ async def test_values_that_are_not_known_yet_stand_as_they_are_written(talk: Tal
     found = await changes(talk, body(template(identity(), identity("second", tags=tags))))
     second = found[f"{GROUP}/providers/{IDENTITIES}/second".lower()]
     assert second["after"]["tags"] == tags
+
+
+async def test_values_of_what_is_there_already_are_compared(talk: Talk) -> None:
+    tags = {"owner": f"[reference(resourceId('{IDENTITIES}', 'builder')).principalId]"}
+    of = body(template(identity(), identity("second", tags=tags)))
+    await talk.deploy(of)
+    assert {one["changeType"] for one in (await changes(talk, of)).values()} == {"NoChange"}

@@ -108,9 +108,11 @@ class Calls:
         """Compare a deployment with what is there; the result is where the answer says."""
         deployment = deployment_id(call)
         asked = await self._asked(call, deployment)
-        asker, tool = asked.work.asker, self._tools.what_if
-        changes = await tool.changes(asked.plan, deployment, asker, result_format=asked.wanted.result_format)
-        result = await asyncio.to_thread(tool.keep, deployment, changes, asker)
+        tool = self._tools.what_if
+        changes = await tool.changes(
+            asked.plan, deployment, asked.work, result_format=asked.wanted.result_format
+        )
+        result = await asyncio.to_thread(tool.keep, deployment, changes, asked.work.asker)
         url = f"{call.base_url}{result}?api-version={call.api_version}"
         return Answer(status=202, headers={"Location": url, "Retry-After": RETRY_AFTER})
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vmwright.arm.dispatcher import Request
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.providers.deployments.places import address
+from vmwright.arm.providers.deployments.faults import about
+from vmwright.arm.providers.deployments.places import address, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -85,11 +86,10 @@ class Checking:
         try:
             preflight(step.body, version=step.version, name=resource.name)
         except ArmError as error:
-            raise ArmError(
-                error.status, error.code, error.message, target=step.path, details=error.details
-            ) from None
+            raise about(step.path, error) from None
 
     async def _of_nested(self, nested: Resource, deployment: ResourceId, asker: Asker) -> None:
+        check_name(nested.name)
         path = address(nested.id)
         if path.lower() == deployment.key:
             raise ArmError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from vmwright.arm.http.errors import ArmError, foreseen
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vmwright.arm.operations import Operation
     from vmwright.arm.providers.deployments.planning import Plan, Step
     from vmwright.arm.providers.deployments.records import Records, Work
+    from vmwright.template.deployment import Resource
     from vmwright.template.deployment.evaluate import Nested
 
 WRITE = "deployments/write"
@@ -114,11 +116,11 @@ class _Run:
 
     async def _look_back(self, plan: Plan) -> None:
         """Find what was made already, before the service was started again."""
-        owners = {self._owner(step).key: self._owner(step) for step in plan.steps}
-        for owner in owners.values():
+        resources = [*plan.deployment.resources, *(one.resource for one in plan.deployment.nested)]
+        for owner in {self._owner(one) for one in resources}:
             await asyncio.to_thread(self._records.forget, owner, self._work.operation)
         for step in plan.steps:
-            done = await asyncio.to_thread(self._records.operation, self._operation(step))
+            done = await asyncio.to_thread(self._records.operation, self._operation(step.resource))
             if done is not None and records.state_of(done) == records.SUCCEEDED:
                 self._facts.made[step.key] = await self._making.read(step)
 
@@ -134,7 +136,7 @@ class _Run:
         try:
             if step.is_open:
                 raise self._unknown(step)
-            self._facts.made[step.key] = await self._making.make(step, self._operation(step))
+            self._facts.made[step.key] = await self._making.make(step, self._operation(step.resource))
         except ArmError as error:
             self._failures[step.key] = error
 
@@ -149,22 +151,24 @@ class _Run:
             raise canceled(self._deployment)
 
     async def _keep_nested(self, plan: Plan) -> None:
+        """Keep the deployments in this one that were carried out, with how that went."""
         for nested in plan.deployment.nested:
-            deployment = parse(address(nested.resource.id))
             errors = self._errors(plan, within=nested.resource.id)
-            properties = self._of_nested(nested, plan, errors, deployment)
-            await asyncio.to_thread(
-                self._records.keep_nested, deployment, self._work, nested.template, properties
-            )
+            needed = {address(one).lower() for one in nested.resource.needs}
+            if errors or not self._failures.keys() & needed:
+                await self._keep_one(nested, plan, errors)
 
-    def _of_nested(
-        self, nested: Nested, plan: Plan, errors: list[ArmError], deployment: ResourceId
-    ) -> dict[str, Any]:
-        properties: dict[str, Any] = {
-            "mode": INCREMENTAL,
-            "provisioningState": records.FAILED if errors else records.SUCCEEDED,
+    async def _keep_one(self, nested: Nested, plan: Plan, errors: list[ArmError]) -> None:
+        deployment = parse(address(nested.resource.id))
+        state = records.FAILED if errors else records.SUCCEEDED
+        common = {
+            "provisioningState": state,
             "timestamp": records.now(),
             "duration": records.duration(self._work.source.now),
+        }
+        properties: dict[str, Any] = {
+            **common,
+            "mode": INCREMENTAL,
             "correlationId": self._work.asker.correlation_id,
             "outputResources": shapes.ids_of(
                 step.path
@@ -172,11 +176,19 @@ class _Run:
                 if step.resource.within == nested.resource.id and step.key in self._facts.made
             ),
         }
-        if errors:
-            properties["error"] = failed(deployment, errors).inner()
+        error = failed(deployment, errors) if errors else None
+        if error:
+            properties["error"] = error.inner()
         else:
             properties["outputs"] = shapes.typed(nested.outputs.values)
-        return properties
+        await asyncio.to_thread(
+            self._records.keep_nested, deployment, self._work, nested.template, properties
+        )
+        status = error.status if error else HTTPStatus.OK
+        shown = {**shapes.operation_of(nested.resource, state, status, error), **common}
+        await asyncio.to_thread(
+            self._records.note, self._operation(nested.resource), shown, run=self._work.operation
+        )
 
     def _errors(self, plan: Plan, *, within: str) -> list[ArmError]:
         """Return what has failed in a deployment, those in it with what has failed in them."""
@@ -203,11 +215,11 @@ class _Run:
             details=self._facts.missing(),
         )
 
-    def _owner(self, step: Step) -> ResourceId:
-        return parse(address(step.resource.within)) if step.resource.within else self._deployment
+    def _owner(self, resource: Resource) -> ResourceId:
+        return parse(address(resource.within)) if resource.within else self._deployment
 
-    def _operation(self, step: Step) -> ResourceId:
-        return operation_id(self._owner(step), self._work.operation, step.path)
+    def _operation(self, resource: Resource) -> ResourceId:
+        return operation_id(self._owner(resource), self._work.operation, address(resource.id))
 
 
 def _given_back(outputs: Mapping[str, Any], open_names: Iterable[str]) -> dict[str, Any]:

@@ -50,6 +50,12 @@ def ended_badly(resource_id: str, state: str, cause: ArmError | None) -> ArmErro
     )
 
 
+def about(resource_id: str, error: ArmError) -> ArmError:
+    """Return an error that says which resource it is about."""
+    target = error.target or resource_id
+    return ArmError(error.status, error.code, error.message, target=target, details=error.details)
+
+
 def canceled(deployment: ResourceId) -> ArmError:
     """Return the error of a deployment that somebody has cancelled."""
     return ArmError(409, "DeploymentCanceled", f"The deployment '{deployment.name}' was cancelled.")
@@ -60,7 +66,7 @@ def _told(problem: Problem, secrets: Sequence[str]) -> str:
     if problem.line:
         text += f" At line {problem.line} and column {problem.column}."
     if problem.hint and OF_COMMAND_LINE not in problem.hint:
-        text += f" Hint: {problem.hint}."
+        text += f" Hint: {problem.hint}{'' if problem.hint.endswith('?') else '.'}"
     for secret in secrets:
         text = text.replace(secret, REDACTED)
     return text

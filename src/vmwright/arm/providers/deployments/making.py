@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm.dispatcher import Request, request_of
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.deployments import records, shapes
-from vmwright.arm.providers.deployments.faults import canceled, ended_badly
+from vmwright.arm.providers.deployments.faults import about, canceled, ended_badly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +46,9 @@ class Making:
             status = await self._write(step, operation)
             made = await self.read(step)
         except ArmError as error:
-            await self._note(step, operation, began, records.FAILED, error.status, error=error)
-            raise
+            cause = about(step.path, error)
+            await self._note(step, operation, began, records.FAILED, cause.status, error=cause)
+            raise cause from error
         await self._note(step, operation, began, records.SUCCEEDED, status)
         return made
 
@@ -129,16 +130,11 @@ class Making:
         poll: str = "",
     ) -> None:
         properties = {
-            "provisioningOperation": "Create",
-            "provisioningState": state,
+            **shapes.operation_of(step.resource, state, status, error),
             "timestamp": records.now(),
             "duration": records.duration(began),
             "trackingId": self._work.asker.correlation_id,
-            "statusCode": HTTPStatus(status).phrase.replace(" ", ""),
-            "targetResource": shapes.target(step.resource),
         }
-        if error is not None:
-            properties["statusMessage"] = {"status": state, "error": error.inner()}
         await asyncio.to_thread(
             self._records.note, operation, properties, run=self._work.operation, poll=poll
         )

@@ -32,6 +32,15 @@ def deployment_id(call: Call) -> ResourceId:
     :raises ArmError: none has such a name.
     """
     name = call.names["name"]
+    check_name(name)
+    return ResourceId(call.names["subscription"], call.names.get("group", ""), NAMESPACE, (KIND,), (name,))
+
+
+def check_name(name: str) -> None:
+    """Check the name of a deployment.
+
+    :raises ArmError: none has such a name.
+    """
     if not NAME.fullmatch(name):
         raise ArmError(
             400,
@@ -40,7 +49,6 @@ def deployment_id(call: Call) -> ResourceId:
             "and ')'.",
             is_gateways=True,
         )
-    return ResourceId(call.names["subscription"], call.names.get("group", ""), NAMESPACE, (KIND,), (name,))
 
 
 def address(resource_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from vmwright.template.document import plain_object
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from vmwright.arm.http.errors import ArmError
     from vmwright.arm.providers.deployments.planning import Plan
     from vmwright.arm.providers.deployments.requests import Wanted
     from vmwright.arm.store import Resource
@@ -117,6 +119,22 @@ def target(resource: Evaluated) -> dict[str, str]:
     """Return what a resource is called."""
     path = address(resource.id)
     return {"id": path, "resourceType": resource.type, "resourceName": resource.name}
+
+
+def operation_of(resource: Evaluated, state: str, status: int, error: ArmError | None) -> dict[str, Any]:
+    """Return what an operation of a deployment shows of a resource and of how it went.
+
+    :param status: HTTP's.
+    """
+    properties = {
+        "provisioningOperation": "Create",
+        "provisioningState": state,
+        "statusCode": HTTPStatus(status).phrase.replace(" ", ""),
+        "targetResource": target(resource),
+    }
+    if error is not None:
+        properties["statusMessage"] = {"status": state, "error": error.inner()}
+    return properties
 
 
 def ids_of(steps: Iterable[str]) -> list[dict[str, str]]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import ids
 from vmwright.arm.dispatcher import Request
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.deployments.comparing import deltas
+from vmwright.arm.providers.deployments.facts import Facts
 from vmwright.arm.providers.deployments.places import RESULT_TYPE, RESULTS
 from vmwright.arm.providers.deployments.planning import newest_version
+from vmwright.arm.providers.deployments.planning import plan as planned
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vmwright.arm.dispatcher import Asker, Dispatcher
     from vmwright.arm.ids import ResourceId
     from vmwright.arm.providers.deployments.planning import Plan, Step
+    from vmwright.arm.providers.deployments.records import Work
     from vmwright.arm.service import Service
     from vmwright.arm.store import Resource
 
@@ -35,15 +41,24 @@ class WhatIf:
         self._dispatcher = dispatcher
 
     async def changes(
-        self, plan: Plan, deployment: ResourceId, asker: Asker, *, result_format: str
+        self, plan: Plan, deployment: ResourceId, work: Work, *, result_format: str
     ) -> list[dict[str, Any]]:
         """Return what a plan would change, and what it would leave alone.
+
+        What refers to a resource that is there already is compared with the value that it has now.
 
         :param result_format: ``ResourceIdOnly`` for ids alone.
         """
         if result_format.lower() == IDS_ONLY:
             return [{"resourceId": step.path, "changeType": DEPLOY} for step in plan.steps]
-        found = [await self._change(step, asker) for step in plan.steps]
+        asker = work.asker
+        facts = Facts()
+        for step in plan.steps:
+            if there := await self._there(step, asker):
+                facts.made[step.key] = there
+        if any(step.is_open for step in plan.steps):
+            plan = await planned(work.source, facts, self._dispatcher, asker)
+        found = [_change(step, facts.made.get(step.key)) for step in plan.steps]
         said = {step.key for step in plan.steps}
         if deployment.group:
             found += [
@@ -77,31 +92,16 @@ class WhatIf:
             if one.created_at.astimezone(UTC) < datetime.now(UTC) - KEPT:
                 self._store.remove(ids.parse(one.id))
 
-    async def _change(self, step: Step, asker: Asker) -> dict[str, Any]:
-        after = {
-            "apiVersion": step.version,
-            "id": step.path,
-            "name": step.resource.name.rpartition("/")[2],
-            "type": step.resource.type,
-            **step.body,
-        }
+    async def _there(self, step: Step, asker: Asker) -> Mapping[str, Any] | None:
+        """Return a resource as it is, None where it is not there."""
+        request = Request(method="GET", path=step.path, api_version=step.version)
         try:
-            answer = await self._dispatcher.ask(
-                Request(method="GET", path=step.path, api_version=step.version), asker
-            )
+            answer = await self._dispatcher.ask(request, asker)
         except ArmError as error:
-            if error.status != 404:  # noqa: PLR2004 - HTTP's
-                raise
-            return {"resourceId": step.path, "changeType": CREATE, "after": after}
-        before = answer.body if isinstance(answer.body, dict) else {}
-        delta = deltas(before, after)
-        return {
-            "resourceId": step.path,
-            "changeType": MODIFY if delta else NO_CHANGE,
-            "before": before,
-            "after": after,
-            **({"delta": delta} if delta else {}),
-        }
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        return answer.body if isinstance(answer.body, dict) else {}
 
     async def _listed(self, group: ResourceId, asker: Asker) -> list[dict[str, Any]]:
         """Return what is in a group, as far as it may be seen."""
@@ -112,6 +112,26 @@ class WhatIf:
             return []
         values = answer.body.get("value", []) if isinstance(answer.body, dict) else []
         return [{"apiVersion": newest_version(one["id"]), **one} for one in values]
+
+
+def _change(step: Step, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    after = {
+        "apiVersion": step.version,
+        "id": step.path,
+        "name": step.resource.name.rpartition("/")[2],
+        "type": step.resource.type,
+        **step.body,
+    }
+    if before is None:
+        return {"resourceId": step.path, "changeType": CREATE, "after": after}
+    delta = deltas(before, after)
+    return {
+        "resourceId": step.path,
+        "changeType": MODIFY if delta else NO_CHANGE,
+        "before": before,
+        "after": after,
+        **({"delta": delta} if delta else {}),
+    }
 
 
 def shown(result: Resource) -> dict[str, Any]:
