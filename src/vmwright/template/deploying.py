@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmwright.nearest import nearest
 from vmwright.template.catalogue import Rule
 from vmwright.template.deployment import LocalHost, evaluate, read_given, scope_of
+from vmwright.template.deployment.hiding import hidden, hide
 from vmwright.template.deployment.host import GROUP_NAMES, LOCATION_NAMES, SCOPE_NAMES, SUBSCRIPTION_NAMES
 from vmwright.template.deployment.parameters import names_of
 from vmwright.template.deployment.resource import GALLERIES, IMAGE_TEMPLATES
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from vmwright.template.deployment import Deployment, Resource, Scope
-    from vmwright.template.deployment.values import Value
     from vmwright.template.parameter_file import ParameterFile
     from vmwright.template.problems import Problem
 
-REDACTED = "******"
 # The top level of a template, as ARM's schemas have it.
 SECTIONS = (
     *("$schema", "contentVersion", "apiProfile", "languageVersion", "metadata", "definitions", "functions"),
@@ -109,29 +108,9 @@ def _fitted(reading: Reading, resource: Resource, secrets: tuple[str, ...]) -> R
     errors = [one for one in problems if one.is_error and not one.is_unsupported]
     template = None if errors else reading.template
     if template is not None and secrets:
-        shown = {_hide(key, secrets): _hidden(held, secrets) for key, held in template.document.items()}
+        shown = {hide(key, secrets): hidden(held, secrets) for key, held in template.document.items()}
         template = dataclasses.replace(template, document=shown)
     return Reading(template, problems, id=resource.id, needs=resource.needs)
-
-
-def _hide(text: str, secrets: tuple[str, ...]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, REDACTED)
-    return text
-
-
-def _hidden(value: Value, secrets: tuple[str, ...]) -> Value:
-    """Return JSON without secrets: piece by piece, for a secret may be ``1`` or ``"``."""
-    match value:
-        case str():
-            return _hide(value, secrets)
-        case dict():
-            return {_hide(key, secrets): _hidden(held, secrets) for key, held in value.items()}
-        case list():
-            return [_hidden(held, secrets) for held in value]
-        case int() if not isinstance(value, bool) and str(value) in secrets:
-            return REDACTED
-    return value
 
 
 def _redacted(problem: Problem, secrets: tuple[str, ...]) -> Problem:
@@ -139,10 +118,10 @@ def _redacted(problem: Problem, secrets: tuple[str, ...]) -> Problem:
         return problem
     return dataclasses.replace(
         problem,
-        message=_hide(problem.message, secrets),
-        hint=_hide(problem.hint, secrets),
-        path=_hide(problem.path, secrets),
-        azure_message=_hide(problem.azure_message, secrets),
+        message=hide(problem.message, secrets),
+        hint=hide(problem.hint, secrets),
+        path=hide(problem.path, secrets),
+        azure_message=hide(problem.azure_message, secrets),
     )
 
 

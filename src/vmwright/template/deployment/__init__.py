@@ -7,6 +7,7 @@
     level         a template's resources                  resource    one of them
     nested        deployments in deployments              outputs     what a template gives back
     evaluate      the way through all of them             given       parameter files and ``--set``
+    hiding        secrets, taken out of what is shown
 
 Pure: a ``Host`` is passed in for subscription, resource group, time and what runs already.
 """

@@ -36,7 +36,8 @@ SCOPE_NAMES = (
 class Scope:
     """Where a deployment goes; names and ids as ARM writes them.
 
-    ``resource_group`` is "" for one that goes to a subscription; ``location`` and ``tags`` are the group's.
+    ``resource_group`` is "" for one that goes to a subscription; ``location`` and ``tags`` are the group's,
+    the location "" where that is not known yet.
     """
 
     subscription_id: str = SUBSCRIPTION

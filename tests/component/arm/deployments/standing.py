@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tests.component.arm.asking import SUBSCRIPTION
 from tests.component.arm.deployments.talking import Gate
 from vmwright.arm.access.access import Access
+from vmwright.arm.access.gate import RoleGate
 from vmwright.arm.background import Background
 from vmwright.arm.dispatcher import Dispatcher
 from vmwright.arm.http.app import Arm
@@ -54,7 +55,7 @@ class Assembled:
     deploying: Background
 
 
-def assembled(service: Service, access: Access, sources: Sources, gate: Gate) -> Assembled:
+def assembled(service: Service, access: Access, sources: Sources, gate: Gate | RoleGate) -> Assembled:
     background, deploying = (Background(service.operations, service.events) for _ in range(2))
     rules = Rules(SUBSCRIPTION)
     dispatcher = Dispatcher(gate, rules)

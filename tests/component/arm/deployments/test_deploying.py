@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.component.arm.asking import SUBSCRIPTION, asking
@@ -120,6 +121,21 @@ async def test_secret_parameters_are_not_shown_and_not_kept(talk: Talk, service:
     assert "hunter2" not in str(kept.body)
 
 
+async def test_secrets_are_in_no_error_and_no_comparison(talk: Talk) -> None:
+    secret = {"parameters": {"secret": {"type": "securestring"}}}
+    wrong = identity("[concat('x', parameters('secret'))]", location="[parameters('secret')]")
+    deployment = await talk.deploy(body(template(wrong, **secret), secret="hunter2"))
+    assert deployment["properties"]["error"]["details"][0]["code"] == "LocationNotAvailableForResourceType"
+    tagged = identity(tags={"is": "[parameters('secret')]"})
+    compared = await talk("POST", f"{DEPLOYMENT}/whatIf", body(template(tagged, **secret), secret="hunter2"))
+    shown = [
+        json.dumps(deployment["properties"]["error"]),
+        (await talk("GET", f"{DEPLOYMENT}/operations")).json()["value"][0]["properties"]["statusMessage"],
+        (await talk.client.get(compared.headers["Location"])).json(),
+    ]
+    assert all("******" in str(one) and "hunter2" not in str(one) for one in shown), shown
+
+
 async def test_failed_resource_fails_the_deployment_with_the_cause(talk: Talk, sources: Sources) -> None:
     sources.wrong = ProvisioningError("BadPIRSource", "there is no such image")
     after = identity("later", dependsOn=[f"[resourceId('{TEMPLATES}', 'web')]"])
@@ -206,7 +222,7 @@ async def test_deployment_to_the_subscription_makes_groups_and_what_is_in_them(t
         "type": "Microsoft.Resources/resourceGroups",
         "apiVersion": "2021-04-01",
         "name": "more",
-        "location": "[deployment().location]",
+        "location": "westus2",
         "tags": {"of": "ours"},
     }
     nested = {
@@ -227,7 +243,7 @@ async def test_deployment_to_the_subscription_makes_groups_and_what_is_in_them(t
     assert deployment["properties"]["provisioningState"] == "Succeeded", deployment
     more = GROUP.replace("images", "more")
     made = (await talk.client.get(f"{more}/providers/{IDENTITIES}/builder?api-version=2023-01-31")).json()
-    assert made["location"] == "eastus"
+    assert made["location"] == "westus2"
     listed = (await talk("GET", path.rpartition("/")[0])).json()["value"]
     assert [one["name"] for one in listed] == ["all"]
     of_group = (await talk("GET", f"{more}/providers/Microsoft.Resources/deployments")).json()["value"]
@@ -253,6 +269,25 @@ async def test_deployment_goes_on_where_the_service_was_ended(
         operations = (await talk("GET", f"{DEPLOYMENT}/operations")).json()["value"]
     assert deployment["properties"]["provisioningState"] == "Succeeded", deployment
     assert states(operations) == {"builder": "Succeeded", "web": "Succeeded", "last": "Succeeded"}
+
+
+async def test_resource_whose_write_was_not_noted_is_written_again_when_it_rests(
+    service: Service, access: Access, sources: Sources, gate: Gate
+) -> None:
+    sources.open.clear()
+    first = assembled(service, access, sources, gate)
+    async with asking(first.arm) as client, first.background.running(), first.deploying.running():
+        talk = Talk(client, first.deploying)
+        assert (await talk("PUT", DEPLOYMENT, body(template(image_template(), identity())))).is_success
+        await sources.reached.wait()
+    for one in service.store.children(ids.parse(DEPLOYMENT)):
+        service.store.update(ids.parse(one.id), body={**one.body, "poll": ""})
+    sources.open.set()
+    second = assembled(service, access, sources, gate)
+    async with second.background.running(), second.deploying.running(), asking(second.arm) as client:
+        await second.deploying.idle()
+        deployment = await Talk(client, second.deploying).get()
+    assert deployment["properties"]["provisioningState"] == "Succeeded", deployment
 
 
 async def test_cancelled_deployment_makes_nothing_more(talk: Talk, sources: Sources) -> None:

@@ -86,7 +86,7 @@ class Checking:
         try:
             preflight(step.body, version=step.version, name=resource.name)
         except ArmError as error:
-            raise about(step.path, error) from None
+            raise about(step.path, error, step.secrets) from None
 
     async def _of_nested(self, nested: Resource, deployment: ResourceId, asker: Asker) -> None:
         check_name(nested.name)

@@ -34,13 +34,12 @@ class Question:
 class Facts:
     """Resources as they were when they were asked for, by their addresses in lower case.
 
-    ``made`` are those of the template that are there now; ``found`` others, ``groups`` resource groups: each
-    with the error where there is none. ``asked`` is what an evaluation would know besides.
+    ``made`` are those of the template that are there now; ``found`` others, with the error where there is
+    none. ``asked`` is what an evaluation would know besides.
     """
 
     made: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     found: dict[Question, Mapping[str, Any] | ArmError] = field(default_factory=dict)
-    groups: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     asked: dict[Question, None] = field(default_factory=dict)
 
     def forget_missing(self) -> None:
@@ -72,14 +71,21 @@ class KnowingHost:
 
     def at(self, scope: Scope) -> KnowingHost:
         """Return the host of a nested deployment; its group may be another one."""
-        group = Question(f"{SUBSCRIPTIONS}{scope.subscription_id}/resourceGroups/{scope.resource_group}")
         if scope.resource_group and scope.group_id.lower() != self.scope.group_id.lower():
-            known = self.facts.found.get(group)
-            if known is None:
-                self.facts.asked.setdefault(group)
-            elif not isinstance(known, ArmError):
-                scope = dataclasses.replace(scope, location=known["location"], tags=known.get("tags") or {})
+            group = self._group(scope.group_id) or {"location": ""}
+            tags = group.get("tags") or {}
+            scope = dataclasses.replace(scope, location=group["location"], tags=tags)
         return dataclasses.replace(self, scope=scope)
+
+    def _group(self, group_id: str) -> Mapping[str, Any] | None:
+        """Return what is known of a resource group."""
+        if made := self.facts.made.get(group_id.lower()):
+            return made
+        question = Question(group_id)
+        known = self.facts.found.get(question)
+        if known is None:
+            self.facts.asked.setdefault(question)
+        return None if isinstance(known, ArmError) else known
 
     def new_guid(self) -> str:
         """Return a GUID that no other deployment has."""

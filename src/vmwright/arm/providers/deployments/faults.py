@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.http.errors import ArmError
+from vmwright.template.deployment.hiding import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -12,21 +13,19 @@ if TYPE_CHECKING:
     from vmwright.arm.ids import ResourceId
     from vmwright.template import Problem
 
-REDACTED = "******"
 # Hints for people at a command line, not for clients of the service.
 OF_COMMAND_LINE = "--set"
 GROUPED = "At least one resource deployment operation failed. Please list deployment operations for details. "
 USAGE = "Please see https://aka.ms/arm-deployment-operations for usage details."
 
 
-def refused(problems: Sequence[Problem], secrets: Iterable[str]) -> ArmError:
+def refused(problems: Sequence[Problem], secrets: Sequence[str]) -> ArmError:
     """Return the error of a template that is not one: the first problem, then all of them as details."""
-    hidden = sorted(secrets, key=len, reverse=True)
-    details = [ArmError(400, one.code, _told(one, hidden), target=one.path or None) for one in problems]
+    details = [ArmError(400, one.code, _told(one, secrets), target=one.path or None) for one in problems]
     return ArmError(
         400,
         "InvalidTemplate",
-        f"Deployment template validation failed: '{_told(problems[0], hidden)}'.",
+        f"Deployment template validation failed: '{_told(problems[0], secrets)}'.",
         target=problems[0].path or None,
         details=details if len(details) > 1 else (),
         is_gateways=True,
@@ -50,10 +49,15 @@ def ended_badly(resource_id: str, state: str, cause: ArmError | None) -> ArmErro
     )
 
 
-def about(resource_id: str, error: ArmError) -> ArmError:
-    """Return an error that says which resource it is about."""
-    target = error.target or resource_id
-    return ArmError(error.status, error.code, error.message, target=target, details=error.details)
+def about(resource_id: str, error: ArmError, secrets: Sequence[str]) -> ArmError:
+    """Return an error that says which resource it is about, without secrets."""
+    return ArmError(
+        error.status,
+        error.code,
+        hide(error.message, secrets),
+        target=hide(error.target or resource_id, secrets),
+        details=[about(resource_id, one, secrets) for one in error.details],
+    )
 
 
 def canceled(deployment: ResourceId) -> ArmError:
@@ -67,6 +71,4 @@ def _told(problem: Problem, secrets: Sequence[str]) -> str:
         text += f" At line {problem.line} and column {problem.column}."
     if problem.hint and OF_COMMAND_LINE not in problem.hint:
         text += f" Hint: {problem.hint}{'' if problem.hint.endswith('?') else '.'}"
-    for secret in secrets:
-        text = text.replace(secret, REDACTED)
-    return text
+    return hide(text, secrets)

@@ -46,7 +46,7 @@ class Making:
             status = await self._write(step, operation)
             made = await self.read(step)
         except ArmError as error:
-            cause = about(step.path, error)
+            cause = about(step.path, error, step.secrets)
             await self._note(step, operation, began, records.FAILED, cause.status, error=cause)
             raise cause from error
         await self._note(step, operation, began, records.SUCCEEDED, status)

@@ -37,7 +37,7 @@ WRONG_HERE = frozenset({Rule.ARM_NOT_MADE.code})
 class Step:
     """A resource to be made: ``path`` is its id as the service knows it, ``key`` that in lower case.
 
-    ``needs`` are keys. ``is_open``: something of it is not known before other resources are made.
+    ``needs`` are keys; ``secrets`` must not be shown.
     """
 
     resource: Resource
@@ -45,6 +45,7 @@ class Step:
     version: str
     body: Mapping[str, Any]
     needs: frozenset[str]
+    secrets: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -88,7 +89,8 @@ async def plan(source: Source, facts: Facts, dispatcher: Dispatcher, asker: Aske
         deployment = await asyncio.to_thread(_evaluated, source, facts)
         questions = [one for one in facts.asked if one not in facts.found]
         if not questions:
-            return Plan(deployment, tuple(_step(resource) for resource in deployment.resources))
+            steps = (_step(resource, deployment.secrets) for resource in deployment.resources)
+            return Plan(deployment, tuple(steps))
         for question in questions:
             facts.found[question] = await _answered(question, dispatcher, asker)
     raise ArmError(400, "InvalidTemplate", "The references of the template lead to others without an end.")
@@ -115,7 +117,7 @@ def _evaluated(source: Source, facts: Facts) -> Deployment:
     return deployment
 
 
-def _step(resource: Resource) -> Step:
+def _step(resource: Resource, secrets: tuple[str, ...]) -> Step:
     path = address(resource.id)
     body = {key: value for key, value in resource.body.items() if key.lower() not in NOT_IN_BODY}
     return Step(
@@ -124,6 +126,7 @@ def _step(resource: Resource) -> Step:
         version=resource.api_version or ANY_VERSION,
         body=_without_nulls(body),
         needs=frozenset(address(one).lower() for one in resource.needs),
+        secrets=secrets,
     )
 
 

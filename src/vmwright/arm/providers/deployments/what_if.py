@@ -15,6 +15,7 @@ from vmwright.arm.providers.deployments.facts import Facts
 from vmwright.arm.providers.deployments.places import RESULT_TYPE, RESULTS
 from vmwright.arm.providers.deployments.planning import newest_version
 from vmwright.arm.providers.deployments.planning import plan as planned
+from vmwright.template.deployment.hiding import hidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CREATE, MODIFY, NO_CHANGE, IGNORE, DEPLOY = "Create", "Modify", "NoChange", "Ignore", "Deploy"
 IDS_ONLY = "resourceidonly"
+CONTENTS = ("before", "after", "delta")
 KEPT = timedelta(hours=1)
 LIST_VERSION = "2021-04-01"
 
@@ -58,7 +60,7 @@ class WhatIf:
                 facts.made[step.key] = there
         if any(step.is_open for step in plan.steps):
             plan = await planned(work.source, facts, self._dispatcher, asker)
-        found = [_change(step, facts.made.get(step.key)) for step in plan.steps]
+        found = [_hidden(_change(step, facts.made.get(step.key)), step) for step in plan.steps]
         said = {step.key for step in plan.steps}
         if deployment.group:
             found += [
@@ -132,6 +134,11 @@ def _change(step: Step, before: Mapping[str, Any] | None) -> dict[str, Any]:
         "after": after,
         **({"delta": delta} if delta else {}),
     }
+
+
+def _hidden(change: dict[str, Any], step: Step) -> dict[str, Any]:
+    """Return a change without secrets; its kind is a word that clients know."""
+    return {**change, **{key: hidden(change[key], step.secrets) for key in CONTENTS if key in change}}
 
 
 def shown(result: Resource) -> dict[str, Any]:

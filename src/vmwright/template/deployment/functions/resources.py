@@ -100,6 +100,8 @@ def resource_group(site: Site) -> Value:
     scope = site.scope.host.scope
     if not scope.resource_group:
         raise FaultError("resourceGroup(): this deployment goes to a subscription, not to a resource group.")
+    if not scope.location:
+        raise OpenValueError
     site.scope.used("resourceGroup")
     return {
         "id": scope.group_id,
