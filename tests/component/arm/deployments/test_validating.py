@@ -214,3 +214,29 @@ async def test_template_for_another_scope_is_refused(talk: Talk) -> None:
     path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Resources/deployments/x/validate"
     error = await talk.refused({**body(template()), "location": "westus"}, path)
     assert "not that of a deployment to a subscription" in error["message"]
+
+
+HOSTILE: tuple[Any, ...] = (
+    *(None, True, -1, 1.5, "", [], {}, ["a"], "../x", "a/b", "x" * 300, "\u0000"),
+    *("[reference('x')]", "[copyIndex()]", "[listKeys('a', 'b')]", "[deployment().properties.no]"),
+    {"copy": [{"name": "l", "count": 3, "input": "[copyIndex('l')]"}]},
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: json.dumps(value)[:40])
+async def test_no_template_makes_the_service_fail(talk: Talk, value: Any) -> None:
+    nested = {
+        "type": "Microsoft.Resources/deployments",
+        "apiVersion": "2022-09-01",
+        "name": "inner",
+        "properties": {"mode": "Incremental", "template": template(identity("inside"))},
+    }
+    of = template(identity(), nested, parameters={"a": {"type": "string", "defaultValue": "x"}})
+    for key in (*identity(), "properties", "copy", "condition", "dependsOn", "scope"):
+        for resource in ({**identity(), key: value}, {**nested, key: value}):
+            changed = {**of, "resources": [resource]}
+            answer = await talk("POST", f"{DEPLOYMENT}/validate", body(changed))
+            assert answer.status_code in {200, 400, 403, 404}, (key, answer.text)
+    for section in ("parameters", "variables", "resources", "outputs", "functions", "$schema"):
+        answer = await talk("POST", f"{DEPLOYMENT}/validate", body({**of, section: value}))
+        assert answer.status_code in {200, 400}, (section, answer.text)

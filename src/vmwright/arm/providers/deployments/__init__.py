@@ -1,6 +1,7 @@
 """Microsoft.Resources/deployments: ARM templates, deployed by the providers of this service.
 
 calls       what is asked of them          requests, parsing, links   reading what clients send
+asked       a deployment, ready to begin
 planning    what is made, in which order   facts      what its expressions know of resources
 checking    what is wrong beforehand       deploying  the work behind a deployment
 making      one of its resources           records    what is kept, also over a restart
@@ -12,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.http.routing import Route
-from vmwright.arm.providers.deployments.calls import Calls, Tools
+from vmwright.arm.providers.deployments.asked import Tools
+from vmwright.arm.providers.deployments.calls import Calls
 from vmwright.arm.providers.deployments.checking import Checking, Preflight
 from vmwright.arm.providers.deployments.deploying import WRITE, Deploying
 from vmwright.arm.providers.deployments.links import Links

@@ -5,61 +5,28 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import uuid
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import checks
-from vmwright.arm.dispatcher import Asker
 from vmwright.arm.filters import page
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.ids import ResourceId
+from vmwright.arm.ids import ResourceId, parse
 from vmwright.arm.operations import RETRY_AFTER, Status
-from vmwright.arm.providers.deployments import planning, records, requests, shapes, what_if
+from vmwright.arm.providers.deployments import records, shapes, what_if
+from vmwright.arm.providers.deployments.asked import asked_for
 from vmwright.arm.providers.deployments.deploying import WRITE
-from vmwright.arm.providers.deployments.facts import Facts
-from vmwright.arm.providers.deployments.places import OPERATIONS, RESULTS, deployment_id, not_found, parse
-from vmwright.template.deployment import Scope
+from vmwright.arm.providers.deployments.places import OPERATIONS, RESULTS, deployment_id, not_found
 
 if TYPE_CHECKING:
-    from vmwright.arm.background import Background
-    from vmwright.arm.dispatcher import Dispatcher
     from vmwright.arm.http.call import Call
     from vmwright.arm.operations import Operation
-    from vmwright.arm.providers.deployments.checking import Checking
-    from vmwright.arm.providers.deployments.links import Links
-    from vmwright.arm.providers.deployments.planning import Plan
-    from vmwright.arm.providers.deployments.requests import Wanted
-    from vmwright.arm.providers.deployments.what_if import WhatIf
-    from vmwright.arm.service import Service
+    from vmwright.arm.providers.deployments.asked import Asked, Tools
     from vmwright.arm.store import Resource
 
 # As a deployment's operation says how it goes; others say InProgress.
 SPOKEN = {Status.IN_PROGRESS: "Running"}
 STATE = re.compile(r"\s*provisioningState\s+eq\s+'([A-Za-z]*)'\s*", re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What the calls work with."""
-
-    service: Service
-    background: Background
-    dispatcher: Dispatcher
-    records: records.Records
-    links: Links
-    checking: Checking
-    what_if: WhatIf
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Asked:
-    """A deployment that is asked for, read and evaluated."""
-
-    wanted: Wanted
-    plan: Plan
-    work: records.Work
 
 
 class Calls:
@@ -76,7 +43,7 @@ class Calls:
         there = await asyncio.to_thread(self._found, deployment)
         if there is not None and records.state_of(there) in records.ACTIVE:
             raise records.active(there)
-        asked = await self._asked(call, deployment)
+        asked = await asked_for(call, deployment, self._tools)
         operation, kept, is_new = await asyncio.to_thread(self._begin, deployment, asked, call)
         self._tools.background.begin(operation)
         url = f"{call.base_url}{deployment}/operationStatuses/{operation.id}?api-version={call.api_version}"
@@ -90,7 +57,7 @@ class Calls:
     async def validate(self, call: Call) -> Answer:
         """Say what a deployment would make, or what is wrong with it."""
         deployment = deployment_id(call)
-        asked = await self._asked(call, deployment)
+        asked = await asked_for(call, deployment, self._tools)
         plan = asked.plan
         properties = {
             **shapes.properties_of(asked.wanted, plan, correlation_id=call.correlation_id),
@@ -107,7 +74,7 @@ class Calls:
     async def what_if(self, call: Call) -> Answer:
         """Compare a deployment with what is there; the result is where the answer says."""
         deployment = deployment_id(call)
-        asked = await self._asked(call, deployment)
+        asked = await asked_for(call, deployment, self._tools)
         tool = self._tools.what_if
         changes = await tool.changes(
             asked.plan, deployment, asked.work, result_format=asked.wanted.result_format
@@ -202,37 +169,7 @@ class Calls:
             )
         return ok(shapes.operation(found))
 
-    async def _asked(self, call: Call, deployment: ResourceId) -> _Asked:
-        """Read and evaluate what a call asks for, and check that it can be done."""
-        tools = self._tools
-        group = await asyncio.to_thread(self._group, deployment)
-        wanted = await requests.read(call.body, tools.links, is_subscriptions=not deployment.group)
-        source = planning.Source(
-            template=wanted.template,
-            given=wanted.given,
-            scope=Scope(
-                subscription_id=deployment.subscription,
-                resource_group=group.name if group else "",
-                location=group.location if group else wanted.location,
-                tenant_id=tools.service.tenant,
-                deployment=deployment.name,
-                tags=dict(group.tags) if group else {},
-            ),
-            now=datetime.now(UTC),
-            seed=str(uuid.uuid4()),
-        )
-        asker = Asker(principal=call.principal, base_url=call.base_url, correlation_id=call.correlation_id)
-        plan = await planning.plan(source, Facts(), tools.dispatcher, asker)
-        await tools.checking.check(plan, deployment, asker)
-        return _Asked(wanted, plan, records.Work(operation="", source=source, asker=asker))
-
-    def _group(self, deployment: ResourceId) -> Resource | None:
-        if not deployment.group:
-            return None
-        store = self._tools.service.store
-        return checks.find_group_to_write(store, deployment.subscription, deployment.group)
-
-    def _begin(self, deployment: ResourceId, asked: _Asked, call: Call) -> tuple[Operation, Resource, bool]:
+    def _begin(self, deployment: ResourceId, asked: Asked, call: Call) -> tuple[Operation, Resource, bool]:
         location = asked.work.source.scope.location
         operation = self._operations.begin(WRITE, deployment, location=location)
         work = dataclasses.replace(asked.work, operation=operation.id)

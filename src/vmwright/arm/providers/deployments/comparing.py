@@ -9,6 +9,8 @@ from vmwright.template.deployment.values import key_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from vmwright.template.deployment.values import Value
+
 CREATE, MODIFY, DELETE, ARRAY = "Create", "Modify", "Delete", "Array"
 # Ids and locations are written in several ways, and mean the same.
 ANY_CASE = frozenset({"id", "location", "type", "name"})
@@ -46,7 +48,7 @@ def _of_objects(before: Mapping[str, Any], after: Mapping[str, Any], *, is_whole
                 yield _delta(key, DELETE, before=value)
 
 
-def _of_values(path: str, before: Any, after: Any) -> Delta | None:  # noqa: ANN401 - JSON
+def _of_values(path: str, before: Value, after: Value) -> Delta | None:
     match before, after:
         case dict(), dict():
             children = list(_of_objects(before, after, is_whole=path.lower() in WHOLE))
@@ -59,7 +61,7 @@ def _of_values(path: str, before: Any, after: Any) -> Delta | None:  # noqa: ANN
     return _delta(path, MODIFY, before=before, after=after)
 
 
-def _of_arrays(before: list[Any], after: list[Any]) -> Iterator[Delta]:
+def _of_arrays(before: list[Value], after: list[Value]) -> Iterator[Delta]:
     for index in range(max(len(before), len(after))):
         path = str(index)
         if index >= len(before):
@@ -70,7 +72,7 @@ def _of_arrays(before: list[Any], after: list[Any]) -> Iterator[Delta]:
             yield changed
 
 
-def _same(path: str, before: Any, after: Any) -> bool:  # noqa: ANN401 - JSON
+def _same(path: str, before: Value, after: Value) -> bool:
     if not (isinstance(before, str) and isinstance(after, str)):
         return key_of(before) == key_of(after)
     is_location = path.lower() == "location"

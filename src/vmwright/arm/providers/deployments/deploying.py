@@ -11,11 +11,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from vmwright.arm.http.errors import ArmError, foreseen
+from vmwright.arm.ids import parse
 from vmwright.arm.providers.deployments import planning, records, shapes
 from vmwright.arm.providers.deployments.facts import Facts
 from vmwright.arm.providers.deployments.faults import canceled, failed
 from vmwright.arm.providers.deployments.making import Making
-from vmwright.arm.providers.deployments.places import address, operation_id, parse
+from vmwright.arm.providers.deployments.places import address, operation_id
 from vmwright.arm.providers.deployments.requests import INCREMENTAL
 from vmwright.errors import VmwrightError
 

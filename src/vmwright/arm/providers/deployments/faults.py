@@ -51,12 +51,19 @@ def ended_badly(resource_id: str, state: str, cause: ArmError | None) -> ArmErro
 
 def about(resource_id: str, error: ArmError, secrets: Sequence[str]) -> ArmError:
     """Return an error that says which resource it is about, without secrets."""
+    clean = _without(secrets, error)
+    is_resources = clean.target is not None and clean.target.startswith("/")
+    target = clean.target if is_resources else hide(resource_id, secrets)
+    return ArmError(clean.status, clean.code, clean.message, target=target, details=clean.details)
+
+
+def _without(secrets: Sequence[str], error: ArmError) -> ArmError:
     return ArmError(
         error.status,
         error.code,
         hide(error.message, secrets),
-        target=hide(error.target or resource_id, secrets),
-        details=[about(resource_id, one, secrets) for one in error.details],
+        target=hide(error.target, secrets) if error.target else None,
+        details=[_without(secrets, one) for one in error.details],
     )
 
 

@@ -6,7 +6,6 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from vmwright.arm import ids
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.ids import ResourceId
 
@@ -63,11 +62,6 @@ def operation_id(deployment: ResourceId, run: str, resource_id: str) -> Resource
     """
     name = hashlib.sha256(f"{run} {resource_id.lower()}".encode()).hexdigest()[:16].upper()
     return deployment.below(OPERATIONS, name)
-
-
-def parse(text: str) -> ResourceId:
-    """Return a deployment's id from a text that was made from one."""
-    return ids.parse(text)
 
 
 def not_found(deployment: ResourceId) -> ArmError:

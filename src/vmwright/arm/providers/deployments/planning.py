@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from vmwright.arm.dispatcher import Asker, Dispatcher
     from vmwright.template.deployment import Deployment, Given, Resource
+    from vmwright.template.deployment.values import Value
     from vmwright.template.document import Object
 
 ANY_VERSION = "2024-11-01"
@@ -119,18 +120,22 @@ def _evaluated(source: Source, facts: Facts) -> Deployment:
 
 def _step(resource: Resource, secrets: tuple[str, ...]) -> Step:
     path = address(resource.id)
-    body = {key: value for key, value in resource.body.items() if key.lower() not in NOT_IN_BODY}
+    body = {
+        key: _without_nulls(value)
+        for key, value in resource.body.items()
+        if key.lower() not in NOT_IN_BODY and value is not None
+    }
     return Step(
         resource=resource,
         path=path,
         version=resource.api_version or ANY_VERSION,
-        body=_without_nulls(body),
+        body=body,
         needs=frozenset(address(one).lower() for one in resource.needs),
         secrets=secrets,
     )
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _without_nulls(value: Value) -> Value:
     """Return JSON without keys that are null: templates leave keys out by giving them null()."""
     match value:
         case dict():

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm.access.principal import Principal
 from vmwright.arm.dispatcher import Asker
 from vmwright.arm.http.errors import ArmError
+from vmwright.arm.ids import parse
 from vmwright.arm.providers.deployments import parsing
-from vmwright.arm.providers.deployments.places import OPERATION_TYPE, TYPE, parse
+from vmwright.arm.providers.deployments.places import OPERATION_TYPE, TYPE
 from vmwright.arm.providers.deployments.planning import Source
 from vmwright.template.deployment import Given, Scope
 from vmwright.template.document import plain_object

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from vmwright.arm.providers.deployments.places import address, parse
+from vmwright.arm.ids import parse
+from vmwright.arm.providers.deployments.places import address
 from vmwright.arm.providers.deployments.requests import INCREMENTAL
 from vmwright.template.document import plain_object
 
