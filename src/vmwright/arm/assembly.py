@@ -37,6 +37,7 @@ from vmwright.arm.providers import (
     storage,
     subscriptions,
 )
+from vmwright.arm.providers.image_templates.finding import find_source
 from vmwright.arm.rules import Rules
 from vmwright.arm.service import Service
 from vmwright.arm.store import ResourceStore
@@ -50,12 +51,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from vmwright.arm.access.access import Access
-    from vmwright.arm.access.gate import Authenticator
     from vmwright.arm.http.routing import Route
     from vmwright.arm.identity.identity import Identity
     from vmwright.arm.identity.owner import Owner
     from vmwright.arm.identity.principals import Account
     from vmwright.arm.providers.image_templates import Following
+    from vmwright.arm.providers.image_templates.provisioning import FindSource
     from vmwright.events import Events
     from vmwright.settings import Settings
     from vmwright.state.database import Database
@@ -97,10 +98,13 @@ class Assembled:
             yield
 
 
-def assemble(settings: Settings, database: Database, events: Events) -> Assembled:
+def assemble(
+    settings: Settings, database: Database, events: Events, *, find: FindSource = find_source
+) -> Assembled:
     """Return the service of a configuration; nothing runs yet.
 
     :param events: is told of what concerns no single request.
+    :param find: finds the sources of templates.
     """
     service = Service(
         settings=settings,
@@ -125,7 +129,10 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     routes = published(
         (
             *identity.routes,
-            *_routes(service, access, background, following, identity.authenticator),
+            *_general(service, access, background),
+            *image_templates.routes(service, background, access, find=find, new_trigger=following.soon),
+            *compute.routes(service, background, access.decisions),
+            *storage.routes(service, identity.authenticator, access.decisions),
             *deployments.routes(service, deploying, dispatcher, image_templates.PREFLIGHTS),
             *live.routes(service, access.decisions, watches),
             *observing.routes(service, access.decisions, metrics, health),
@@ -145,13 +152,8 @@ def assemble(settings: Settings, database: Database, events: Events) -> Assemble
     )
 
 
-def _routes(
-    service: Service,
-    access: Access,
-    background: Background,
-    following: Following,
-    authenticator: Authenticator,
-) -> Iterator[Route]:
+def _general(service: Service, access: Access, background: Background) -> Iterator[Route]:
+    """Give the ways to what is around the resources of the other providers."""
     images = compute.ComputeContents(service)
     # roles go last: until all else is gone, whoever removes a group must be allowed to do so again
     removals = (image_templates.Deletion(service), images, access)
@@ -163,6 +165,3 @@ def _routes(
     yield from authorization.routes(service, access)
     yield from managed_identity.routes(service, access)
     yield from graph.routes(access.directory)
-    yield from image_templates.routes(service, background, access, new_trigger=following.soon)
-    yield from compute.routes(service, background, access.decisions)
-    yield from storage.routes(service, authenticator, access.decisions)
