@@ -9,6 +9,13 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 AZURITE_VERSION := 3.36.0
 AZURITE := $(VENV)/azurite/.$(AZURITE_VERSION)
+ARM_IMAGEBUILDER_VERSION := 5.0.0
+AZURE_IDENTITY_VERSION := 4.14.1
+CLIENTS := $(VENV)/clients
+# Azure's own tools, each in an environment of its own.
+AZURE_ENVIRONMENTS := azure-cli azure-sdk-1 azure-sdk-2
+AZURE_PACKAGES := $(CLIENTS)/npm/.$(ARM_IMAGEBUILDER_VERSION)-$(AZURE_IDENTITY_VERSION)
+AZURE_TOOLS := $(AZURE_ENVIRONMENTS:%=$(CLIENTS)/%/.complete) $(AZURE_PACKAGES)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Host programs that vmwright drives; `vmwright doctor` tells what each is for.
@@ -43,6 +50,8 @@ lock:
 		--group dev pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 		--group clients --constraint requirements.lock --output-file requirements-clients.lock
+	$(foreach name,$(AZURE_ENVIRONMENTS),$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+		--upgrade --group $(name) --output-file requirements-$(name).lock &&) true
 
 demo: setup
 	$(BIN)/vmwright build examples/hello-linux.json --out demo
@@ -61,6 +70,16 @@ $(AZURITE): $(VENV)/.complete requirements-clients.lock
 		--loglevel=error azurite@$(AZURITE_VERSION)
 	@touch $@
 
+$(CLIENTS)/%/.complete: requirements-%.lock | $(VENV)/.complete
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIENTS)/$*
+	$(BIN)/uv pip install --quiet --python $(CLIENTS)/$*/bin/python --require-hashes --requirements $<
+	@touch $@
+
+$(AZURE_PACKAGES): $(AZURITE)
+	$(BIN)/npm install --prefix $(CLIENTS)/npm --no-package-lock --no-audit --no-fund --ignore-scripts \
+		--loglevel=error @azure/arm-imagebuilder@$(ARM_IMAGEBUILDER_VERSION) @azure/identity@$(AZURE_IDENTITY_VERSION)
+	@touch $@
+
 # A real PostgreSQL, which the tests start and stop for themselves.
 postgresql: packages
 ifeq ($(wildcard /usr/lib/postgresql/*/bin/initdb),)
@@ -68,7 +87,7 @@ ifeq ($(wildcard /usr/lib/postgresql/*/bin/initdb),)
 endif
 
 # All rings in one run: tests beside each other, emulated boots one at a time (see tests/conftest.py).
-test: lint $(AZURITE) postgresql
+test: lint $(AZURITE) $(AZURE_TOOLS) postgresql
 	$(BIN)/pytest -n 2
 
 clean:

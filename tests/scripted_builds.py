@@ -46,6 +46,14 @@ class ScriptedBuilder:
         self._executor = worker(database, PLENTY)
         self._held: list[Claim] = []
 
+    def renew(self) -> None:
+        """Live on: to be called every few seconds."""
+        self._executor.beat()
+
+    def end(self) -> None:
+        """End as a worker does: what it still has is left to others."""
+        self._executor.end()
+
     def take(self) -> None:
         """Take all builds that wait."""
         while held := claim_next(self._database, self._executor, PLENTY):
@@ -57,6 +65,13 @@ class ScriptedBuilder:
         for held in self._held:
             await self._finish(held)
         self._held.clear()
+
+    def cancel(self) -> None:
+        """End those builds whose cancel was asked for; the others go on."""
+        for held in tuple(self._held):
+            if self._row(held).cancel_asked_at is not None:
+                BuildRecords(self._database, held).end(RunState.CANCELED, "The build was cancelled")
+                self._held.remove(held)
 
     def fail(self, message: str) -> None:
         """End all builds without an image.
@@ -70,7 +85,7 @@ class ScriptedBuilder:
 
     async def _finish(self, held: Claim) -> None:
         records, images = BuildRecords(self._database, held), open_images(self._settings, self._database)
-        request, row = self._request(held)
+        request, row = self._request(held), self._row(held)
         folder = self._settings.home / "scripted" / held.build_id
         folder.mkdir(parents=True)
         disk = await empty_disk(folder)
@@ -99,12 +114,13 @@ class ScriptedBuilder:
         failed = [output.error for output in records.outputs().values() if output.error]
         records.end(RunState.FAILED if failed else RunState.SUCCEEDED, "; ".join(failed))
 
-    def _request(self, held: Claim) -> tuple[BuildRequest, BuildRow]:
+    def _row(self, held: Claim) -> BuildRow:
         with self._database.session() as session:
-            row = session.get_one(BuildRow, held.build_id)
-        kept = restored(StoredRequest.model_validate(row.request), row.template)
-        assert isinstance(kept, BuildRequest)
-        return kept, row
+            return session.get_one(BuildRow, held.build_id)
+
+    def _request(self, held: Claim) -> BuildRequest:
+        row = self._row(held)
+        return restored(StoredRequest.model_validate(row.request), row.template)
 
     def _source(self, template: Template) -> tuple[str, str]:
         """Return what the tag VMImageBuilderSource says of a template's source, and its exact version."""

@@ -1,0 +1,52 @@
+"""Getting in: what the service prints is pasted as it is; who is not known stays out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.clients.azure_tools.serving import CLIENTS, Az, Served, run_program
+
+BASH = Path("/bin/bash")
+
+
+def test_the_printed_lines_are_pasted_and_log_in(served: Served, tmp_path: Path) -> None:
+    lines = ["set -e", f"export REQUESTS_CA_BUNDLE={served.ca}", *served.commands, "az account show -o tsv"]
+    pasted = run_program(
+        BASH,
+        "-c",
+        "\n".join(lines),
+        AZURE_CONFIG_DIR=str(tmp_path),
+        PATH=f"{CLIENTS}/azure-cli/bin:/usr/bin:/bin",
+    )
+    assert pasted.code == 0, pasted.err
+    assert served.subscription in pasted.out.splitlines()[-1]
+
+
+def test_the_account_is_shown(az: Az, served: Served) -> None:
+    account = az.json("account", "show")
+    assert (account["id"], account["tenantId"]) == (served.subscription, served.tenant)
+    assert (account["state"], account["user"]["name"]) == ("Enabled", served.app_id)
+    assert [one["id"] for one in az.json("account", "list")] == [served.subscription]
+
+
+def test_regions_are_listed(az: Az) -> None:
+    regions = {one["name"]: one["displayName"] for one in az.json("account", "list-locations")}
+    assert regions["westus2"] == "West US 2"
+    assert {"eastus", "westcentralus", "northeurope"} <= regions.keys()
+
+
+def test_a_wrong_secret_is_told_as_one(az: Az, served: Served, tmp_path: Path) -> None:
+    other = Az(tmp_path, served.ca)
+    other("cloud", "register", "-n", "vmwright", "--endpoint-resource-manager", served.url)
+    other("cloud", "set", "-n", "vmwright")
+    log_in = ("login", "--service-principal", "-u", served.app_id, "--tenant", served.tenant)
+    refused = other(*log_in, "-p", "wrong", code=1)
+    assert "AADSTS7000215" in refused.err
+    assert "Traceback" not in refused.err
+
+
+def test_a_service_that_nobody_trusts_is_not_spoken_to(served: Served, tmp_path: Path) -> None:
+    other = Az(tmp_path / "az", tmp_path / "empty.pem")
+    other.ca.write_text("")
+    refused = other("cloud", "register", "-n", "x", "--endpoint-resource-manager", served.url, code=1)
+    assert "certificate" in refused.err.lower()
