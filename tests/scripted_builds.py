@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from tests.queueing import worker
@@ -12,7 +13,8 @@ from vmwright.distributors.distributor import Destinations
 from vmwright.distributors.finished_image import FinishedImage
 from vmwright.distributors.stored import StoredImage
 from vmwright.events import Events
-from vmwright.images import open_images
+from vmwright.images import Images, open_images
+from vmwright.images.ids import parse_definition
 from vmwright.machines.sizes import Capacity
 from vmwright.process import run
 from vmwright.runs.queue import Claim, claim_next
@@ -24,7 +26,7 @@ from vmwright.settings import Settings
 from vmwright.state.database import Database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import BuildRow
-from vmwright.template.model import Generation, OsType, PlatformImage, Template
+from vmwright.template.model import Distributor, Generation, OsType, PlatformImage, SharedImage, Template
 
 PLENTY = Capacity(64, 1 << 20)
 DISK_BYTES = 1 << 30
@@ -90,8 +92,9 @@ class ScriptedBuilder:
         folder.mkdir(parents=True)
         disk = await empty_disk(folder)
         source, exact = self._source(request.template)
+        facts = next((facts_for(one, images) for one in request.template.distribute), FACTS)
         image = FinishedImage(
-            disk=disk, build_id=held.build_id, facts=FACTS, source=source, source_version=exact
+            disk=disk, build_id=held.build_id, facts=facts, source=source, source_version=exact
         )
         ledger, events = Ledger(self._database), Events()
         destinations = Destinations(
@@ -130,6 +133,14 @@ class ScriptedBuilder:
         names = (source.publisher, source.offer, source.sku, source.version)
         exact = self._exact_versions.get(":".join(names), source.version)
         return f"PlatformImage {'::'.join(names)}{'' if exact == source.version else f' ({exact})'}", exact
+
+
+def facts_for(distributor: Distributor, images: Images) -> ImageFacts:
+    """Return the facts of an image that fits where it is distributed to."""
+    if not isinstance(distributor, SharedImage):
+        return FACTS
+    definition = images.galleries.get_definition(parse_definition(distributor.gallery_image_id))
+    return dataclasses.replace(FACTS, os_type=definition.os_type, generation=definition.generation)
 
 
 async def empty_disk(folder: Path) -> Path:

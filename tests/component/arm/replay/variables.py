@@ -13,7 +13,8 @@ GENERATED = (
     (rf"IT_[\w.()-]{{1,40}}_{GUID}", "staging-group"),  # reference §14; the recorder changed the names in it
     (rf"{GUID}-[A-Z0-9_.]+(?=\"|$)", "unique-name"),  # of galleries: their name is the recorder's (§20)
     (GUID, "guid"),
-    (r"(?<=/versions/)\d+\.\d+\.\d+", "version"),  # by the time of the build (§11.2)
+    # by the time of the build, 0.<seconds >> 16>.<seconds & 0xffff>, or by what is there (§11.2)
+    (r"(?<=/versions/)\d+\.\d+\.\d+|(?<![\w.])0\.\d{5}\.\d{1,5}(?![\w.])", "version"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", "time"),
     (r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", "sha256"),
 )
