@@ -77,6 +77,15 @@ def test_another_value_or_shape_is_seen(ours: dict[str, Any], told: str) -> None
     assert found(exchange(BODY), ours) == [told]
 
 
+def test_tags_of_the_service_may_be_more() -> None:
+    own = {"VMImageBuilderSource": "PlatformImage a::b::c::1"}
+    assert found(exchange(BODY), changed(tags=own)) == []
+    (missing,) = found(exchange(changed(tags=own)), BODY)
+    assert missing.startswith("body.tags.VMImageBuilderSource")
+    (more,) = found(exchange(BODY), changed(tags={"mine": "x"}))
+    assert more.startswith("body.tags.mine")
+
+
 def test_another_status_is_seen() -> None:
     assert found(exchange(BODY), BODY, status=201) == ["status: recorded 200, ours 201"]
 
