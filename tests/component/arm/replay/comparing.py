@@ -19,7 +19,7 @@ GOOD = {UNDER_WAY, "Succeeded"}
 NOTHING = "nothing"
 # What the recorder writes into a list that it has cut.
 CUT = "_note"
-# Tags that the service itself gives to images, one since 2020, the other since 2023, in all api-versions (§11.1).
+# Tags that the service itself gives to images, since 2020 and since 2023, whatever the api-version (§11.1).
 OWN_TAGS = {"correlationId", "VMImageBuilderSource"}
 HOST = re.compile(r"^https?://[^/]+")
 API_VERSION = re.compile(r"(?<=[?&]api-version=)[^&]+")
