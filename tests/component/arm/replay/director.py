@@ -15,6 +15,7 @@ from vmwright.template.model import PlatformImage, Template
 
 TEMPLATE = "Microsoft.VirtualMachineImages/imageTemplates"
 OUTPUTS = f"{TEMPLATE}/runOutputs"
+NETWORK = "/Microsoft.Network/"
 ENDED = ("Succeeded", "Failed", "PartiallySucceeded", "Canceled")
 
 
@@ -64,6 +65,17 @@ class Director:
         elif _last_part(exchange.path) in self._runs and exchange.answered.get("status") in ENDED:
             await _end(exchange.answered["status"], exchange.answered.get("error", {}), builder)
 
+    @property
+    def networks(self) -> dict[str, str]:
+        """The subnets that were there: those of templates that were provisioned."""
+        found: dict[str, str] = {}
+        for exchange in self._conversation:
+            properties = _properties(exchange)
+            subnet = properties.get("vmProfile", {}).get("vnetConfig", {}).get("subnetId")
+            if subnet and properties.get("provisioningState") == "Succeeded":
+                found[subnet] = "user"
+        return found
+
     def _failure(self, name: str) -> ProvisioningError | None:
         """Return why the provisioning of the template of a name has failed, None where it has not."""
         written = (one for one in self._conversation if one.kind == f"PUT {TEMPLATE}")
@@ -75,6 +87,8 @@ class Director:
         for exchange in self._conversation:
             if _last_part(exchange.path) in operations and exchange.answered.get("status") == "Failed":
                 error = exchange.answered["error"]
+                if NETWORK in error["message"]:
+                    return None  # this service looks for networks itself
                 return ProvisioningError(OTHER, error["message"], code=error["code"])
         return None
 

@@ -22,7 +22,7 @@ from vmwright.arm.assembly import Assembled, assemble
 from vmwright.arm.identity import private_files
 from vmwright.events import Events
 from vmwright.images import open_images
-from vmwright.settings import ServiceSettings, Settings
+from vmwright.settings import Settings
 from vmwright.state.database import Database, open_database
 
 HOST = "https://localhost:8443"
@@ -64,7 +64,8 @@ class Player:
         await asyncio.to_thread(shutil.copytree, first.folder, home)
         substitutes = _substitutes(conversation, subscription)
         mirrors = site.build(conversation, self._folder / "site", substitutes)
-        settings = _settings(home, subscription, mirrors)
+        networks = Director(conversation).networks
+        settings = _settings(home, subscription, mirrors=mirrors, networks=networks)
         database = open_database(settings)
         try:
             return await _play(conversation, settings, database, substitutes, first.token)
@@ -74,7 +75,7 @@ class Player:
 
     async def _start(self, subscription: str) -> Home:
         home = self._folder / f"first-{len(self._homes)}"
-        settings = _settings(home, subscription, {})
+        settings = _settings(home, subscription)
         database = open_database(settings)
         try:
             assembled = assemble(settings, database, Events())
@@ -137,9 +138,9 @@ def _learn(exchange: Exchange, answer: httpx2.Response, substitutes: Substitutes
         substitutes.learn(exchange.answered, answer.json())
 
 
-def _settings(home: Path, subscription: str, mirrors: dict[str, str]) -> Settings:
-    given = {"subscription": subscription} if subscription else {}
-    return Settings(home=home, mirrors=mirrors, service=ServiceSettings.model_validate(given))
+def _settings(home: Path, subscription: str, **given: dict[str, str]) -> Settings:
+    service = {"subscription": subscription} if subscription else {}
+    return Settings.model_validate({"home": home, "service": service, **given})
 
 
 def _asking(assembled: Assembled, token: str = "") -> httpx2.AsyncClient:

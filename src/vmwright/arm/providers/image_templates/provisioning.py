@@ -115,9 +115,10 @@ class Provisioning:
         await asyncio.to_thread(self._stage, result, template, operation)
         wanted = (*template.identities, *template.vm_profile.user_assigned_identities)
         result.identities = await asyncio.to_thread(identities.look_up, wanted, service)
-        check_subnet(template, result.resource, service.settings)
         found = await self._source(template, is_built=not unsupported)
         result.exact_version = found.exact_version
+        # a template whose network cannot be used shows the exact version of its source all the same
+        check_subnet(template, result.resource, service.settings)
         await self._fetch(result, template, events)
         if found.facts:
             _check(template, found.facts)
