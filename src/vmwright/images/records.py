@@ -172,7 +172,7 @@ class VersionRecord:
         }
         if self.replication_mode:
             publishing["replicationMode"] = self.replication_mode
-        disk = {"sizeInGB": -(-self.facts.size_bytes // GIB), "hostCaching": "None", "source": {}}
+        disk = {"sizeInGB": -(-self.facts.size_bytes // GIB), "hostCaching": "ReadWrite", "source": {}}
         return {
             "id": str(self.id),
             "name": self.id.version,

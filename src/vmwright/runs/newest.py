@@ -78,6 +78,15 @@ def newest_runs(database: Database, template_ids: Iterable[str]) -> dict[str, Ne
     return _found(database, BuildRow.key.in_([one.lower() for one in template_ids]))
 
 
+def templates_of(database: Database, builds: Iterable[str]) -> dict[str, str]:
+    """Return the ids of the templates that builds are of, by the builds' ids; builds by command have none."""
+    asked = select(BuildRow.id, BuildRow.template_id).where(
+        BuildRow.id.in_(list(builds)), BuildRow.template_id.is_not(None)
+    )
+    with database.session() as session:
+        return {build: template for build, template in session.execute(asked) if template}
+
+
 def run_outputs(database: Database, template_id: str, *, since: datetime) -> dict[str, RunOutput]:
     """Return what a template's builds have made, by name in lower case: of each the newest there is."""
     mine = (BuildRow.key == template_id.lower(), BuildRow.started_at >= since)

@@ -339,7 +339,7 @@ async def test_the_shape_of_the_resource(add: AddVersion) -> None:
                 "storageAccountType": "Standard_LRS",
                 "replicationMode": "Shallow",
             },
-            "storageProfile": {"osDiskImage": {"sizeInGB": 5, "hostCaching": "None", "source": {}}},
+            "storageProfile": {"osDiskImage": {"sizeInGB": 5, "hostCaching": "ReadWrite", "source": {}}},
             "provisioningState": "Succeeded",
         },
     }

@@ -67,7 +67,7 @@ async def test_an_image_becomes_a_version_in_its_regions(ready: Talk, service: S
     }
     storage = made["properties"]["storageProfile"]
     assert storage["source"] == {"id": IMAGE}
-    assert storage["osDiskImage"] == {"sizeInGB": 1, "hostCaching": "None", "source": {}}
+    assert storage["osDiskImage"] == {"sizeInGB": 1, "hostCaching": "ReadWrite", "source": {}}
     assert (made["tags"], made["properties"]["provisioningState"]) == ({"a": "b"}, "Succeeded")
     assert files(service) == ["eastus", "westus"]
     expanded = await ready.get(f"{ONE}?$expand=ReplicationStatus")

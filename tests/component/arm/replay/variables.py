@@ -12,6 +12,8 @@ GENERATED = (
     (r"(?<=operationresults/)[^/?]+", "operation"),
     (rf"IT_[\w.()-]{{1,40}}_{GUID}", "staging-group"),  # reference §14; the recorder changed the names in it
     (rf"{GUID}-[A-Z0-9_.]+(?=\"|$)", "unique-name"),  # of galleries: their name is the recorder's (§20)
+    (rf"https://[^/\"]+(?:/[a-z0-9]{{24}})?/vhds/{GUID}\.vhd", "blob"),
+    (r"(?<=/storageAccounts/)[a-z0-9]{24}", "account"),
     (GUID, "guid"),
     # by the time of the build, 0.<seconds >> 16>.<seconds & 0xffff>, or by what is there (§11.2)
     (r"(?<=/versions/)\d+\.\d+\.\d+|(?<![\w.])0\.\d{5}\.\d{1,5}(?![\w.])", "version"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm.checks import check_stays, location_of, tags_of
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.compute import origins, shapes
+from vmwright.arm.providers.compute.blobs import blobs_of
 from vmwright.arm.providers.compute.collection import Collection, Record
 from vmwright.arm.providers.compute.definitions import CHOICES
 from vmwright.arm.providers.compute.documents import Wish
@@ -18,7 +19,7 @@ from vmwright.arm.providers.compute.origins import Origin
 from vmwright.template.model import Generation, OsType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from vmwright.arm.http.call import Call
@@ -95,10 +96,17 @@ class ManagedImages:
 
     def _find(self, wanted: ResourceId) -> Record | None:
         found = self._library.find(str(wanted))
-        return _record(found) if found else None
+        return next(self._records([found])) if found else None
 
     def _below(self, _scope: ResourceId) -> Iterable[Record]:
-        return map(_record, self._library.list())
+        return self._records(self._library.list())
+
+    def _records(self, images: Sequence[ManagedImageRecord]) -> Iterator[Record]:
+        blobs = blobs_of((image.build_id for image in images), self._service)
+        for image in images:
+            blob = blobs.get(image.build_id or "")
+            storage = {"storageProfile": {"osDisk": {"blobUri": blob["uri"]}}} if blob else {}
+            yield Record(image.as_resource(), image.created_at, usual=storage)
 
 
 def _new(wish: Wish) -> Wish:
@@ -145,7 +153,3 @@ def _check_stays_itself(there: Mapping[str, Any], given: Mapping[str, Any]) -> N
             f"Changing property '{changed[0]}' is not allowed.",
             target=changed[0],
         )
-
-
-def _record(image: ManagedImageRecord) -> Record:
-    return Record(image.as_resource(), image.created_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from vmwright.arm.providers.compute.names import DEFINITIONS, IMAGES, VERSIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Since when the source of a version that a build has made is a blob.
+BLOBS_SINCE = "2022-03-03"
 # Properties, and the first api-version that shows them: recorded answers of older ones do not have them.
 SINCE: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = MappingProxyType(
     {
@@ -20,6 +23,7 @@ SINCE: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = MappingProxyType(
         ),
         VERSIONS: (
             ("2019-12-01", ("storageProfile", "osDiskImage", "source")),
+            ("2019-12-01", ("storageProfile", "source")),
             ("2022-03-03", ("safetyProfile",)),
         ),
         IMAGES: (("2019-07-01", ("hyperVGeneration",)),),
@@ -30,10 +34,24 @@ SINCE: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = MappingProxyType(
 def shown(body: Mapping[str, Any], api_version: str) -> dict[str, Any]:
     """Return a resource as an api-version shows it."""
     document: dict[str, Any] = copy.deepcopy(dict(body))
+    if document["type"] == VERSIONS and api_version < BLOBS_SINCE:
+        _name_image(document["properties"])
     for since, path in SINCE.get(document["type"], ()):
         if api_version < since:
             _drop(document["properties"], path)
     return document
+
+
+def _name_image(properties: dict[str, Any]) -> None:
+    """Show what a build made a version of as older api-versions do: as an image in its staging group."""
+    storage = properties["storageProfile"]
+    disk = storage.get("osDiskImage", {})
+    disk["hostCaching"] = "None"
+    source = disk.get("source", {})
+    if account := source.pop("storageAccountId", None):
+        group = account.replace("/resourcegroups/", "/resourceGroups/", 1).partition("/providers/")[0]
+        build = PurePosixPath(source.pop("uri")).stem
+        storage["source"] = {"id": f"{group}/providers/{IMAGES}/IntermediateSnapImg_{build}_0"}
 
 
 def kept(properties: Mapping[str, Any]) -> dict[str, Any]:

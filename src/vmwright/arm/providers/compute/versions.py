@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm.checks import check_stays, location_of, tags_of
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.compute import lives, origins, regions, shapes
+from vmwright.arm.providers.compute.blobs import blobs_of
 from vmwright.arm.providers.compute.collection import Collection, Record
 from vmwright.arm.providers.compute.documents import Wish
 from vmwright.arm.providers.compute.galleries import patched
@@ -23,7 +24,7 @@ from vmwright.state.resources import Ledger
 from vmwright.template.model import TargetRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from vmwright.arm.http.call import Call
@@ -154,10 +155,17 @@ class Versions:
 
     def _find(self, wanted: ResourceId) -> Record | None:
         found = self._images.versions.find(parse(str(wanted)))
-        return _record(found) if found else None
+        return next(self._records([found])) if found else None
 
     def _below(self, scope: ResourceId) -> Iterable[Record]:
-        return map(_record, self._images.versions.list(parse(str(scope))))
+        return self._records(self._images.versions.list(parse(str(scope))))
+
+    def _records(self, versions: Sequence[VersionRecord]) -> Iterator[Record]:
+        blobs = blobs_of((version.build_id for version in versions), self._service)
+        for version in versions:
+            blob = blobs.get(version.build_id or "")
+            storage = {"storageProfile": {"osDiskImage": {"source": blob}}} if blob else {}
+            yield Record(version.as_resource(), version.created_at, usual=USUAL | storage)
 
 
 def replication_status(version: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,7 +236,3 @@ def _regions(publishing: Mapping[str, Any]) -> tuple[TargetRegion, ...]:
         )
         for target in publishing["targetRegions"]
     )
-
-
-def _record(version: VersionRecord) -> Record:
-    return Record(version.as_resource(), version.created_at, usual=USUAL)
