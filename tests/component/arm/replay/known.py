@@ -6,7 +6,7 @@ import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from tests.component.arm.replay.comparing import Difference
 from tests.component.arm.replay.exchanges import Exchange
@@ -44,31 +44,15 @@ class Known(BaseModel):
         )
 
 
-class NotYet(BaseModel):
-    """A namespace that the service has nothing of yet: its requests do not count."""
-
-    model_config = STRICT
-
-    namespace: str
-    reason: str
-
-    def has(self, exchange: Exchange) -> bool:
-        """Whether an exchange is of it."""
-        return exchange.resource_type.partition("/")[0].lower() == self.namespace.lower()
-
-
-class Differences(BaseModel):
-    """The file."""
-
+class _File(BaseModel):
     model_config = STRICT
 
     difference: tuple[Known, ...]
-    not_yet: tuple[NotYet, ...] = Field(default=())
 
 
-def load() -> Differences:
+def load() -> tuple[Known, ...]:
     """Read the file."""
-    return Differences.model_validate(tomllib.loads(FILE.read_text()))
+    return _File.model_validate(tomllib.loads(FILE.read_text())).difference
 
 
 def _fits(text: str, pattern: str) -> bool:
