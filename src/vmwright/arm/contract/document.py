@@ -103,11 +103,11 @@ def _operation(operation: Operation, version: str, *, is_open: bool) -> dict[str
             itertools.chain(_api_version(operation, version), map(_optional, operation.query))
         ),
         "responses": {
+            **_errors(operation, is_flat=is_flat),
             **{
                 str(status): _answer(status, name, is_polled=status in operation.polled)
                 for status, name in operation.answered.items()
             },
-            **_errors(operation, is_flat=is_flat),
         },
     }
     if operation.takes:

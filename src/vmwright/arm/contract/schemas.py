@@ -123,6 +123,15 @@ SCHEMAS: Mapping[str, Schema] = MappingProxyType(
         ),
         "ComputeResource": resource(ANYTHING, required=("location",)),
         "MarketplaceEntries": {"type": "array", "items": record({"id": TEXT, "name": TEXT})},
+        "ServiceSas": record(
+            {
+                "canonicalizedResource": TEXT,
+                "signedResource": {"enum": ["b", "c"]},
+                "signedPermission": {"const": "r"},
+                "signedExpiry": TIME,
+            },
+            {"signedStart": TIME, "signedProtocol": TEXT},
+        ),
         "DeploymentRequest": record(
             {
                 "properties": record(

@@ -23,7 +23,7 @@ def described() -> Iterator[Operation]:
         yield Operation("GET", pattern, f"List the storage accounts of {where}", {200: "Resource[]"})
     yield Operation("POST", f"{ACCOUNT}/listKeys", "Say that there are no keys")
     about = "Sign addresses of an account's blobs"
-    yield Operation("POST", f"{ACCOUNT}/listServiceSas", about, takes="Document")
+    yield Operation("POST", f"{ACCOUNT}/listServiceSas", about, takes="ServiceSas")
     yield Operation("GET", f"/{{account}}/{VHDS}/{{name}}", "Download a VHD", BLOB, query=SIGNED_BY)
     pattern = f"/{{account}}/{LOGS}/{{build}}/{{name}}"
     yield Operation("GET", pattern, "Download the log of a build", BLOB, query=SIGNED_BY)

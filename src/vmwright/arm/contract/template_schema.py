@@ -32,6 +32,10 @@ def template_schemas(version: str) -> dict[str, Any]:
     sent = _Schemas(SENT, NOT_KEPT).all(whole)
     shown = _Schemas(SHOWN, NOT_KEPT | OF_REQUESTS).all(whole)
     shown[SHOWN]["required"] = list(OF_ANSWERS)
+    # where there is none, the service says so (reference §23)
+    gallery = shown[f"{SHOWN}.SharedImage"]["properties"] if f"{SHOWN}.SharedImage" in shown else {}
+    if "versioning" in gallery:
+        gallery["versioning"] = {"anyOf": [gallery["versioning"], {"type": "null"}]}
     return sent | shown
 
 

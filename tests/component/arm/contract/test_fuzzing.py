@@ -59,7 +59,7 @@ SENT = {
 # Besides the newest an api-version of each kind: the first, with flat errors, with an envelope.
 VERSIONS = (FIRST, "2020-02-14", "2022-07-01", NEWEST)
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
-EXAMPLES = 12
+EXAMPLES = 6
 bounded = limits(
     max_examples=EXAMPLES,
     derandomize=True,
