@@ -14,6 +14,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import postgres
+from tests.parity import Parity
 from tests.postgres import PostgreSQL
 from vmwright.events import Events
 from vmwright.settings import DatabaseSettings, DebianSettings, Settings
@@ -39,6 +40,18 @@ def is_boot_file(file: Path) -> bool:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BootsOnOneWorker:
     return BootsOnOneWorker(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--parity", type=Path, help="write which test shows which operation, with which client, to this page"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    page: Path | None = config.getoption("--parity")
+    if page is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Parity(page))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

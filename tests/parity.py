@@ -12,10 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+import pytest
 
 PROPERTY = "asked"
 REQUEST = "request"
@@ -63,6 +61,24 @@ class Witness:
             file.seek(self._at)
             lines = file.read().splitlines()
         return [asdict(one) for one in dict.fromkeys(_of_lines(lines, test))]
+
+
+class Parity:
+    """Gathers what the tests of a run have seen asked, also those of other processes, and writes the page."""
+
+    def __init__(self, page: Path) -> None:
+        self._page = page
+        self._asked: set[Asked] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            for name, value in report.user_properties:
+                if name == PROPERTY and isinstance(value, list):
+                    self._asked.update(Asked(**one) for one in value)
+
+    def pytest_sessionfinish(self) -> None:
+        if self._asked:
+            self._page.write_text(page(self._asked))
 
 
 def page(asked: Iterable[Asked]) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests import parity
 from tests.clients.azure_tools import templates
 from tests.clients.azure_tools.serving import PAUSE_SECONDS, Az, Ends, Served, building, serving
+from tests.parity import Witness
 
 CREATED = 201
 
@@ -27,6 +29,15 @@ def trusted() -> None:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("served") / "home") as served:
         yield served
+
+
+@pytest.fixture(autouse=True)
+def witnessed(served: Served, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Note what is asked during a test, for the page docs/parity.md."""
+    witness = Witness(served.log)
+    yield
+    test = f"{request.path.name}::{request.node.name}"
+    request.node.user_properties.append((parity.PROPERTY, witness.asked(test)))
 
 
 @pytest.fixture

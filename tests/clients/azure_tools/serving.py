@@ -49,6 +49,7 @@ class Served:
     """What a service has printed for its users to paste."""
 
     home: Path
+    log: Path
     url: str
     ca: Path
     app_id: str
@@ -85,27 +86,35 @@ def serving(home: Path) -> Iterator[Served]:
     (site / "setup.sh").write_text("#!/bin/sh\n")
     home.mkdir()
     (home / "vmwright.toml").write_text(f'mirrors = {{ "{SITE}" = "file://{site}/" }}\n')
-    with Vmwright(home).start("serve", "--no-worker", "--listen", "localhost:0") as process:
+    logged = {"VMWRIGHT_SERVICE__LOG_FORMAT": "json"}
+    log = home.with_name("service.log")
+    with (
+        log.open("wb") as stderr,
+        Vmwright(home, logged).start(
+            "serve", "--no-worker", "--listen", "localhost:0", stderr=stderr
+        ) as process,
+    ):
         try:
-            yield _served(home, process)
+            yield _served(home, process, log)
         finally:
             process.terminate()
             process.communicate(timeout=SECONDS)
 
 
-def _served(home: Path, process: subprocess.Popen[str]) -> Served:
+def _served(home: Path, process: subprocess.Popen[str], log: Path) -> Served:
     """Read what a service prints, until it has told how to log in."""
     assert process.stdout is not None
     text = ""
     while not (login := LOGIN.search(text)):
         line = process.stdout.readline()
-        assert line, f"the service ended: {text}{process.stderr.read() if process.stderr else ''}"
+        assert line, f"the service ended: {text}{log.read_text()}"
         text += line
     ca, url = CA.search(text), REGISTER.search(text)
     assert ca
     assert url
     return Served(
         home=home,
+        log=log,
         url=url[1],
         ca=Path(ca[1]),
         app_id=login[1],

@@ -6,6 +6,9 @@ import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from vmwright.arm.rules import API_VERSION
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,13 +16,14 @@ if TYPE_CHECKING:
     from vmwright.arm.observing.metrics import RequestMetrics
 
 LONGEST_PATH = 2048
+LONGEST_CLIENT = 256
 METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS"})
 # What fits no route, and what is no method of HTTP's, is one: clients choose the names.
 NO_ROUTE, OTHER_METHOD = "none", "other"
 # What the log has of a request.
 FIELDS = (
-    *("method", "route", "path", "status", "seconds", "principal", "correlation_id", "request_id"),
-    "broken_off",
+    *("method", "route", "path", "api_version", "status", "seconds", "principal", "client"),
+    *("correlation_id", "request_id", "broken_off"),
 )
 log = logging.getLogger("vmwright.requests")
 
@@ -27,7 +31,8 @@ log = logging.getLogger("vmwright.requests")
 class Observed:
     """An ASGI application that tells of each request once it has been answered.
 
-    What is told has no query, body, header or token: only what the operator may see of everybody.
+    What is told has no body or token, of the query the api-version alone, and of the headers what the client
+    calls itself: only what the operator may see of everybody.
     """
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
@@ -61,15 +66,29 @@ class Observed:
             "route": route,
             # as it was sent, its control characters escaped
             "path": scope["raw_path"].decode("ascii", "backslashreplace")[:LONGEST_PATH],
+            "api_version": _api_version(scope),
             "status": answered.status,
             "seconds": round(seconds, 4),
             "principal": scope["user"].id if "user" in scope else "",
+            "client": _client(scope),
             "correlation_id": answered.headers.get(b"x-ms-correlation-request-id", b"").decode(),
             "request_id": answered.headers.get(b"x-ms-request-id", b"").decode(),
         }
         if not answered.is_whole:
             told["broken_off"] = True
         log.info("request", extra=told)
+
+
+def _api_version(scope: Scope) -> str:
+    """Return what can be one, "" else."""
+    query = parse_qsl(scope["query_string"].decode("latin-1"))
+    given = next((value for name, value in query if name.lower() == "api-version"), "")
+    return given if API_VERSION.fullmatch(given) else ""
+
+
+def _client(scope: Scope) -> str:
+    given = dict(scope["headers"]).get(b"user-agent", b"")
+    return str(given[:LONGEST_CLIENT].decode("ascii", "backslashreplace"))
 
 
 class _Answered:

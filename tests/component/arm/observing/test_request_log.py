@@ -61,12 +61,13 @@ def client() -> httpx2.AsyncClient:
 
 async def test_a_request_is_a_line(client: httpx2.AsyncClient, lines: Any) -> None:
     answer = await client.put(
-        "/things/a%20b?sig=pass-word",
+        "/things/a%20b?sig=pass-word&API-Version=2020-02-14",
         json={"password": SECRET},
         headers={
             "authorization": f"Bearer {SECRET}",
             "x-ms-correlation-request-id": CORRELATION,
             "x-other": SECRET,
+            "user-agent": "AZURECLI/2.91.0 (DEB)",
         },
     )
     (line,) = lines()
@@ -80,7 +81,9 @@ async def test_a_request_is_a_line(client: httpx2.AsyncClient, lines: Any) -> No
         "method": "PUT",
         "route": "/Things/{name}",
         "path": "/things/a%20b",
+        "api_version": "2020-02-14",
         "status": 200,
+        "client": "AZURECLI/2.91.0 (DEB)",
         "principal": SOMEBODY.id,
         "correlation_id": CORRELATION,
         "request_id": answer.headers["x-ms-request-id"],
