@@ -65,12 +65,12 @@ Conversation = tuple[Exchange, ...]
 
 
 def conversations(folder: Path) -> list[Conversation]:
-    """Return what is in all files of a folder."""
-    found: dict[tuple[Path, str], list[Exchange]] = defaultdict(list)
+    """Return what is in all files of a folder; one conversation may be in several, an exchange twice."""
+    found: dict[str, dict[int, Exchange]] = defaultdict(dict)
     for file in sorted(folder.glob("*.json")):
         for recorded in json.loads(file.read_text()):
-            found[file, recorded["recording"]].append(_exchange(recorded))
-    return [_relabelled(sorted(one, key=lambda exchange: exchange.number)) for one in found.values()]
+            found[recorded["recording"]].setdefault(recorded["seq"], _exchange(recorded))
+    return [_relabelled([exchanges[number] for number in sorted(exchanges)]) for exchanges in found.values()]
 
 
 def _relabelled(conversation: list[Exchange]) -> Conversation:

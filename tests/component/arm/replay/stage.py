@@ -27,6 +27,8 @@ ID = re.compile(
 )
 IDENTITY = "microsoft.managedidentity/userassignedidentities"
 LOCATION = "westus"
+# The number of a version that stands for latest where none was made before.
+FIRST = "1.0.0"
 LOWEST_REFUSAL = 400
 GROUP_PARTS, NAMESPACE_PARTS = 4, 6
 
@@ -125,6 +127,8 @@ class Stage:
         )
 
     async def _version(self, version: GalleryId, location: str) -> None:
+        if version.is_latest:
+            version = version.of_version(FIRST)
         if self._images.versions.find(version) is not None:
             return
         self._definition(version, location)
