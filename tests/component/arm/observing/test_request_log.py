@@ -158,5 +158,5 @@ async def test_as_text_it_is_keys_and_values(client: httpx2.AsyncClient, out: io
     assert stamp.startswith("timestamp=20")
     assert text.startswith(
         "level=info logger=vmwright.requests event=request method=PUT route=/Things/{name} path=/things/a "
-        "status=200 seconds=0."
+        "api_version= status=200 seconds=0."
     )
