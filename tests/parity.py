@@ -90,10 +90,16 @@ def page(asked: Iterable[Asked]) -> str:
         f"| operation | api-version | {' | '.join(COLUMNS)} |",
         f"|---|---|{'---|' * len(COLUMNS)}",
     ]
-    for (operation, version), by_client in sorted(cells.items()):
+    for (operation, version), by_client in sorted(cells.items(), key=_by_path):
         row = " | ".join(_cell(by_client[name]) if name in by_client else "" for name in COLUMNS)
         lines.append(f"| {operation} | {version} | {row} |")
     return HEAD + "\n".join(lines) + "\n"
+
+
+def _by_path(cell: tuple[tuple[str, str], object]) -> tuple[str, str, str]:
+    (operation, version), _ = cell
+    method, _, path = operation.partition(" ")
+    return path.lower(), version, method
 
 
 def _cell(tests: set[str]) -> str:
