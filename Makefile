@@ -88,7 +88,7 @@ endif
 
 # All rings in one run: tests beside each other, emulated boots one at a time (see tests/conftest.py).
 test: lint $(AZURITE) $(AZURE_TOOLS) postgresql
-	$(BIN)/pytest -n 2 --parity docs/parity.md
+	$(BIN)/pytest -n 2 --parity=docs/parity.md
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,7 +14,15 @@ import pytest
 
 from tests import parity
 from tests.clients.azure_tools import templates
-from tests.clients.azure_tools.serving import PAUSE_SECONDS, Az, Ends, Served, building, serving
+from tests.clients.azure_tools.serving import (
+    PAUSE_SECONDS,
+    Az,
+    Ends,
+    Served,
+    building,
+    logged_in,
+    serving,
+)
 from tests.parity import Witness
 
 CREATED = 201
@@ -64,12 +72,7 @@ def endless_builder(served: Served) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def az(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Az:
     """The Azure CLI, logged in by what the service has printed."""
-    az = Az(tmp_path_factory.mktemp("az"), served.ca)
-    az("cloud", "register", "-n", "vmwright", "--endpoint-resource-manager", served.url)
-    az("cloud", "set", "-n", "vmwright")
-    log_in = ("login", "--service-principal", "-u", served.app_id, "--tenant", served.tenant)
-    az(*log_in, "-p", served.secret)
-    return az
+    return logged_in(served, tmp_path_factory.mktemp("az"))
 
 
 @pytest.fixture(scope="session")

@@ -86,13 +86,18 @@ def serving(home: Path) -> Iterator[Served]:
     (site / "setup.sh").write_text("#!/bin/sh\n")
     home.mkdir()
     (home / "vmwright.toml").write_text(f'mirrors = {{ "{SITE}" = "file://{site}/" }}\n')
+    with started(home, "--no-worker") as served:
+        yield served
+
+
+@contextlib.contextmanager
+def started(home: Path, *options: str) -> Iterator[Served]:
+    """Serve a home on any free port."""
     logged = {"VMWRIGHT_SERVICE__LOG_FORMAT": "json"}
     log = home.with_name("service.log")
     with (
         log.open("wb") as stderr,
-        Vmwright(home, logged).start(
-            "serve", "--no-worker", "--listen", "localhost:0", stderr=stderr
-        ) as process,
+        Vmwright(home, logged).start("serve", *options, "--listen", "localhost:0", stderr=stderr) as process,
     ):
         try:
             yield _served(home, process, log)
@@ -194,6 +199,16 @@ class Az:
     def json(self, *arguments: str | Path) -> Any:
         """Run a command and return what it printed."""
         return self(*arguments, "--output", "json").json
+
+
+def logged_in(served: Served, profile: Path) -> Az:
+    """Return the Azure CLI after what the service has told to type."""
+    az = Az(profile, served.ca)
+    az("cloud", "register", "-n", "vmwright", "--endpoint-resource-manager", served.url)
+    az("cloud", "set", "-n", "vmwright")
+    log_in = ("login", "--service-principal", "-u", served.app_id, "--tenant", served.tenant)
+    az(*log_in, "-p", served.secret)
+    return az
 
 
 def run(environment: str, *arguments: str | Path, **variables: str) -> Ended:
