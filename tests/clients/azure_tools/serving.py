@@ -26,6 +26,7 @@ from vmwright.state.database import open_database
 
 # Where `make test` installs them, each in an environment of its own.
 CLIENTS = Path(sys.prefix) / "clients"
+VMWRIGHT = Path(sys.executable).parent / "vmwright"
 LOGIN = re.compile(r'az login --service-principal -u (\S+) -p "\$\(cat (\S+)\)" --tenant (\S+)')
 REGISTER = re.compile(r"az cloud register -n \S+ --endpoint-resource-manager (\S+)")
 CA = re.compile(r"export REQUESTS_CA_BUNDLE=(\S+)")

@@ -65,3 +65,20 @@ def test_a_template_lives_its_life(served: Served, place: Place, library: str) -
         "listed": ["web"],
         "gone": True,
     }
+
+
+@pytest.mark.usefixtures("builder")
+def test_galleries_and_images_are_read_and_written(served: Served, place: Place) -> None:
+    given = arguments(served, place.group)
+    ended = run("azure-sdk-2", PROGRAMS / "compute.py", given, REQUESTS_CA_BUNDLE=str(served.ca))
+    assert ended.code == 0, ended.err
+    assert ended.json == {
+        "gallery": "Succeeded",
+        "definition": "us",
+        "regions": ["West US 2"],
+        "versions": ["1.0.0"],
+        "image": "Linux",
+        "images": ["golden"],
+        "left": [],
+        "gone": "ResourceNotFound",
+    }
