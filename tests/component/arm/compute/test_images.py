@@ -12,12 +12,30 @@ from tests.build_rows import build_row
 from tests.component.arm.asking import SUBSCRIPTION
 from tests.component.arm.compute.talking import GROUP, IMAGE, SITE, Rights, Talk, importing
 from tests.scripted import Recorder
+from vmwright.arm import ids
+from vmwright.arm.providers.storage import accounts
 from vmwright.arm.service import Service
 from vmwright.distributors.distributor import RunOutput
 from vmwright.events import Notice
 from vmwright.state.tables import RunOutputRow
 
 TEMPLATE = f"{GROUP}/providers/Microsoft.VirtualMachineImages/imageTemplates/web"
+
+
+def staging(service: Service) -> str:
+    """Make a template and its storage account, and return where that is."""
+    template, _ = service.store.put(
+        ids.parse(TEMPLATE),
+        kind="Microsoft.VirtualMachineImages/imageTemplates",
+        location="westus",
+        body={},
+        tags={},
+        api_version="2024-02-01",
+        principal="",
+    )
+    accounts.make(service.store, ids.parse(GROUP), template, {})
+    account = accounts.account_id(ids.parse(GROUP), ids.parse(TEMPLATE)).name
+    return f"https://localhost:8443/{account}"
 
 
 async def test_a_disk_at_an_address_becomes_an_image_that_templates_build_from(
@@ -105,7 +123,7 @@ async def test_an_image_that_cannot_be_made_tells_why_and_leaves_nothing(
         (importing(osType=None), 400, "InvalidParameter", "osDisk.osType"),
         (importing(osState="Specialized"), 400, "InvalidParameter", "generalized"),
         (importing("ftp://x/y"), 400, "InvalidParameter", "ftp"),
-        (importing("file:///etc/passwd"), 400, "InvalidParameter", "no build of this service"),
+        (importing("file:///etc/passwd"), 400, "InvalidParameter", "a file of this host"),
         (importing(managedDisk={"id": "x"}), 400, "NotSupported", "managedDisk"),
         (
             {"location": "westus", "properties": {"sourceVirtualMachine": {"id": "x"}}},
@@ -136,6 +154,7 @@ async def test_tags_of_an_image_change_and_its_disk_does_not(talk: Talk) -> None
 async def test_a_vhd_that_a_template_has_made_becomes_an_image_for_who_may_read_it(
     talk: Talk, service: Service, rights: Rights, disk: Path
 ) -> None:
+    address = f"{staging(service)}/vhds/{disk.name}"
     row = build_row(template_id=TEMPLATE, key=TEMPLATE.lower(), ended_at=datetime.now(UTC))
     made = RunOutput(name="disk", kind="VHD", artifact_uri=disk.as_uri())
     with service.database.session() as session:
@@ -152,11 +171,16 @@ async def test_a_vhd_that_a_template_has_made_becomes_an_image_for_who_may_read_
                 error="",
             )
         )
-    await talk.made(IMAGE, importing(disk.as_uri()))
+    await talk.made(IMAGE, importing(address))
     assert disk.exists()
     (asked,) = rights.asked
     assert asked.action == "Microsoft.VirtualMachineImages/imageTemplates/runOutputs/read"
     rights.refused = TEMPLATE
-    refused = await talk.refused("PUT", f"{IMAGE}2", importing(disk.as_uri()))
+    refused = await talk.refused("PUT", f"{IMAGE}2", importing(address))
     assert refused[:2] == (403, "LinkedAuthorizationFailed")
     assert (await talk("GET", f"{IMAGE}2")).status_code == 404
+
+
+async def test_a_vhd_that_is_gone_is_named(talk: Talk, service: Service, disk: Path) -> None:
+    gone = importing(f"{staging(service)}/vhds/gone.vhd")
+    assert "The VHD gone.vhd of the template web is gone" in await talk.done("PUT", IMAGE, gone)

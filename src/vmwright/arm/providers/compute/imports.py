@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from sqlalchemy import select
 
 from vmwright.arm.access.actions import wanted as action_of
 from vmwright.arm.http.errors import ArmError
+from vmwright.arm.providers.compute import own_disks
 from vmwright.arm.providers.compute.origins import IMAGE, URI
 from vmwright.downloads import Origin as Asker
 from vmwright.downloads.urls import parse as parse_url
@@ -23,16 +21,16 @@ from vmwright.sources.context import SourceContext
 from vmwright.sources.keeping import take_in
 from vmwright.sources.unpacking import LARGEST
 from vmwright.state.resources import Ledger
-from vmwright.state.tables import BuildRow, RunOutputRow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmwright.arm.access.actions import Wanted
     from vmwright.arm.providers.compute.origins import Origin
     from vmwright.arm.service import Service
     from vmwright.artifacts import Artifact
     from vmwright.artifacts.facts import ImageFacts
     from vmwright.disks.inspect import DiskFacts
-    from vmwright.state.database import Database
     from vmwright.template.model import Generation, OsType, PlanInfo
 
 DISK = "disk"
@@ -69,25 +67,25 @@ async def bring(origin: Origin, expected: Expected, service: Service) -> Brought
     return brought
 
 
-def to_read(origin: Origin, database: Database) -> Wanted | None:
+def to_read(origin: Origin, service: Service) -> Wanted | None:
     """Return what somebody must be allowed to do who imports from an origin; None for what all may read.
 
-    :raises ArmError: it is a file of this host that no build of the service has made.
+    :raises ArmError: it is a file of this host.
     """
     if origin.kind != URI:
         return action_of("GET", tuple(filter(None, origin.value.split("/"))))
-    if parse_url(origin.value).scheme != "file":
-        return None
-    template = _made_by(origin.value, database)
-    if template is None:
+    if parse_url(origin.value).scheme == "file":
         raise ArmError(
             400,
             "InvalidParameter",
-            f"'{origin.value}' is a file of this host that no build of this service has made: name the "
-            "artifactUri of a run output, or an address that begins with https:// or http://.",
+            f"'{origin.value}' is a file of this host: name the artifactUri of a run output, or an address "
+            "that begins with https:// or http://.",
             target="uri",
         )
-    return action_of("GET", tuple(filter(None, f"{template}/runOutputs/any".split("/"))))
+    template = own_disks.maker(origin.value, service)
+    if template is None:
+        return None
+    return action_of("GET", tuple(filter(None, f"{template.id}/runOutputs/any".split("/"))))
 
 
 async def _from_image(image_id: str, service: Service) -> Brought:
@@ -114,36 +112,22 @@ async def _from_disk(uri: str, expected: Expected, service: Service) -> Brought:
         service.settings, service.database, service.images, events=events, ledger=Ledger(service.database)
     )
     with context.staging() as folder:
-        disk = await _fetched(uri, folder / DISK, context, service.database)
+        disk = await _fetched(uri, folder / DISK, context, service)
         artifact, facts = await take_in(
             disk, context, shown=expected.what, as_image=lambda found: _as_expected(found, expected)
         )
     return Brought(artifact=artifact, facts=facts)
 
 
-async def _fetched(uri: str, into: Path, context: SourceContext, database: Database) -> Path:
-    """Return the file at an address: a run output's is on this host already, and only read."""
-    template = await asyncio.to_thread(_made_by, uri, database)
-    if template is not None:
-        file = Path(parse_url(uri).path)
-        if not file.is_file():
-            raise SourceError(f"The run output {file} is gone", target=str(file))
-        return file
+async def _fetched(uri: str, into: Path, context: SourceContext, service: Service) -> Path:
+    """Return the file at an address: that of a run output is on this host already."""
+    own = await asyncio.to_thread(own_disks.find, uri, service)
+    if own is not None:
+        return own
     fetched = await context.downloader.fetch(
         uri, into, sha256=None, what="the disk", origin=Asker.SERVICE, max_bytes=LARGEST
     )
     return fetched.path
-
-
-def _made_by(uri: str, database: Database) -> str | None:
-    """Return the template of the service whose build has made a file, None where none has."""
-    asked = (
-        select(BuildRow.template_id)
-        .join(RunOutputRow, RunOutputRow.build_id == BuildRow.id)
-        .where(RunOutputRow.artifact_uri == uri, BuildRow.template_id.is_not(None))
-    )
-    with database.session() as session:
-        return session.scalars(asked).first()
 
 
 def _as_expected(found: DiskFacts, expected: Expected) -> ImageFacts:

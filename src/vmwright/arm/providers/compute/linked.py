@@ -35,7 +35,7 @@ async def check_linked(call: Call, wanted: ResourceId, wish: Wish, service: Serv
     """
     if wish.origin is None:
         return
-    linked = await asyncio.to_thread(to_read, Origin.kept(wish.origin), service.database)
+    linked = await asyncio.to_thread(to_read, Origin.kept(wish.origin), service)
     if linked is None:
         return
     try:
