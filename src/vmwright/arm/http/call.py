@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # The escape of U+0000, not a backslash that stands for itself: databases differ in whether they hold it.
 NULL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
+# No resource is nested half as deep; what walks through one may call itself for each level.
+MOST_LEVELS = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -66,7 +69,27 @@ class Call:
             ) from None
         if not isinstance(document, dict):
             raise ArmError(400, "InvalidRequestContent", "The request content is not a JSON object.")
+        if _is_deep(document):
+            raise ArmError(
+                400,
+                "InvalidRequestContent",
+                f"The request content was invalid: it is nested deeper than {MOST_LEVELS} levels.",
+            )
         return document
+
+
+def _is_deep(document: dict[str, Any]) -> bool:
+    level: list[Any] = [document]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _finite(text: str) -> float:

@@ -182,3 +182,71 @@ async def test_a_patch_of_what_is_not_there(house: House, profile: Any) -> None:
     patch = {"properties": {"vmProfile": profile}, "identity": None, "tags": None}
     answer = await house.owner.ask("PATCH", path, patch, version=BUILDER_VERSION)
     assert answer.status_code in {202, 400}, answer.text
+
+
+COMPUTE = "providers/Microsoft.Compute"
+MADE: dict[str, dict[str, Any]] = {
+    "galleries/ours": {"location": "westus", "tags": {"a": "b"}, "properties": {"description": "d"}},
+    "galleries/ours/images/web": {
+        "location": "westus",
+        "properties": {
+            "osType": "Linux",
+            "osState": "Generalized",
+            "hyperVGeneration": "V2",
+            "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
+            "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}],
+            "recommended": {"vCPUs": {"min": 1, "max": 2}},
+            "endOfLifeDate": "2030-01-01T00:00:00Z",
+        },
+    },
+    "galleries/ours/images/web/versions/1.0.0": {
+        "location": "westus",
+        "properties": {
+            "publishingProfile": {
+                "targetRegions": [{"name": "westus", "regionalReplicaCount": 1}],
+                "excludeFromLatest": False,
+                "endOfLifeDate": "2030-01-01T00:00:00Z",
+            },
+            "storageProfile": {"source": {"id": "/subscriptions/x/resourceGroups/y/providers/z/images/i"}},
+        },
+    },
+    "images/web": {
+        "location": "westus",
+        "properties": {
+            "storageProfile": {
+                "osDisk": {
+                    "osType": "Linux",
+                    "osState": "Generalized",
+                    "blobUri": "file:///x.vhd",
+                }
+            },
+            "hyperVGeneration": "V2",
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("made", MADE)
+async def test_galleries_and_images(house: House, made: str) -> None:
+    for around in ("galleries/ours", "galleries/ours/images/web"):
+        path = f"{house.a}/{COMPUTE}/{around}"
+        assert (await house.owner.ask("PUT", path, MADE[around])).status_code == 201
+    await attack(house, "PUT", f"{house.a}/{COMPUTE}/{made}", MADE[made], version="2024-03-03")
+
+
+async def test_signed_addresses(house: House) -> None:
+    """Of the account that a template has."""
+    path = f"{house.a}/{BUILDER}/web"
+    made = {**TEMPLATE, "properties": {**TEMPLATE["properties"], "stagingResourceGroup": ""}}
+    assert (await house.owner.ask("PUT", path, made, version=BUILDER_VERSION)).status_code == 201
+    await house.assembled.background.idle()
+    accounts = f"{house.subscription}/providers/Microsoft.Storage/storageAccounts"
+    (account,) = (await house.owner.ask("GET", accounts)).json()["value"]
+    body = {
+        "canonicalizedResource": f"/blob/{account['name']}/vhds/x.vhd",
+        "signedResource": "b",
+        "signedPermission": "r",
+        "signedExpiry": "2027-01-01T00:00:00Z",
+        "signedStart": "2026-01-01T00:00:00Z",
+    }
+    await attack(house, "POST", f"{account['id']}/listServiceSas", body, version="2023-01-01")

@@ -56,6 +56,8 @@ async def put(body: bytes, **headers: str) -> tuple[int, Any]:
         b'{"tags": {"null": "a\\u0000"}}',
         b'{"null \\u0000": 1}',
         b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"a": ' * 101 + b"1" + b"}" * 101,
         b'{"a": ' + b"9" * 5000 + b"}",
     ],
     ids=[
@@ -71,6 +73,8 @@ async def put(body: bytes, **headers: str) -> tuple[int, Any]:
         "a null character",
         "a null character in a name",
         "deep",
+        "lists a level too deep",
+        "objects a level too deep",
         "a long number",
     ],
 )
@@ -85,6 +89,10 @@ async def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 async def test_a_body_in_another_encoding_is_read(encoding: str) -> None:
     status, document = await put(json.dumps({"name": "Köln"}, ensure_ascii=False).encode(encoding))
     assert (status, document["body"]) == (200, {"name": "Köln"})
+
+
+async def test_a_body_may_be_as_deep_as_any_resource_and_more() -> None:
+    assert (await put(b'{"a": ' + b"[" * 99 + b"]" * 99 + b"}"))[0] == 200
 
 
 async def test_what_only_looks_like_a_null_character_is_text() -> None:

@@ -154,11 +154,11 @@ def _asked(document: Mapping[str, Any], account: str, now: datetime) -> Grant:
         }:
             raise _invalid(name, "is not supported here")
     kind = document.get("signedResource")
-    if kind not in {"b", "c"}:
+    if not isinstance(kind, str) or kind not in {"b", "c"}:
         raise _invalid("signedResource", "is b, for one blob, or c, for all in a container")
     if document.get("signedPermission") != "r":
         raise _invalid("signedPermission", "is r: blobs are read only")
-    if document.get("signedProtocol", "https") not in {"https", "https,http"}:
+    if str(document.get("signedProtocol", "https")) not in {"https", "https,http"}:
         raise _invalid("signedProtocol", "is https")
     expires_at = _time(document.get("signedExpiry"), "signedExpiry")
     if not now < expires_at <= now + LONGEST:
