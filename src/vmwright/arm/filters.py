@@ -1,4 +1,4 @@
-"""OData's options as ARM's lists take them, ``$filter``, ``$top``, ``$skiptoken``: none is ever an error.
+"""OData's ``$filter`` as ARM's lists of resources take it: none is ever an error.
 
 What a filter says beyond what is understood here (functions, properties that a resource does not show) is
 left out of it, so that more is listed rather than nothing.
@@ -6,13 +6,9 @@ left out of it, so that more is listed rather than nothing.
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-from vmwright.arm.http.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
     # Tells whether a resource is to be listed, by the document that shows it.
     Filter = Callable[[Mapping[str, Any]], bool]
 
-MOST_PER_PAGE = 1000
 QUOTED = r"'((?:[^']|'')*)'"
 COMPARISON = re.compile(rf"\s*([A-Za-z]+)\s+(eq|ne)\s+{QUOTED}\s*", re.IGNORECASE)
 STARTS_WITH = re.compile(rf"\s*startswith\s*\(\s*([A-Za-z]+)\s*,\s*{QUOTED}\s*\)\s*", re.IGNORECASE)
@@ -54,20 +49,6 @@ def parsed(text: str) -> Filter:
     """
     choices = [_row(choice) for choice in _split(text[:LONGEST], "or")]
     return lambda document: any(choice(document) for choice in choices)
-
-
-def page(call: Call, documents: Iterable[Mapping[str, Any]]) -> Answer:
-    """Return a page of a collection, with the address of the next one where there is one.
-
-    :param documents: all there are.
-    """
-    after = _after(call.query.get("$skiptoken", ""))
-    left = sorted((document for document in documents if _key(document) > after), key=_key)
-    most = _most(call.query.get("$top", ""))
-    body: dict[str, object] = {"value": left[:most]}
-    if len(left) > most:
-        body["nextLink"] = _next(call, _key(left[most - 1]))
-    return Answer(body=body)
 
 
 def filtered(call: Call, documents: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -121,26 +102,3 @@ def _split(text: str, word: str) -> list[str]:
 
 def _unquoted(text: str) -> str:
     return text.replace("''", "'").lower()
-
-
-def _key(document: Mapping[str, Any]) -> str:
-    return str(document["id"]).lower()
-
-
-def _most(text: str) -> int:
-    number = int(text) if re.fullmatch("[0-9]{1,6}", text) else 0
-    return min(number or MOST_PER_PAGE, MOST_PER_PAGE)
-
-
-def _after(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token.encode("ascii", "replace")).decode()
-    except ValueError:
-        return ""
-
-
-def _next(call: Call, key: str) -> str:
-    token = base64.urlsafe_b64encode(key.encode()).decode()
-    kept = {name: value for name, value in call.query.items() if name != "$skiptoken"}
-    query = "&".join(f"{quote(name, safe='$')}={quote(value, safe='')}" for name, value in kept.items())
-    return f"{call.base_url}{quote(call.path)}?{query}&$skiptoken={token}"

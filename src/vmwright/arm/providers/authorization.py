@@ -12,11 +12,11 @@ from vmwright.arm.access.actions import Wanted
 from vmwright.arm.access.assignments import Assignment, at_scope
 from vmwright.arm.access.custom_roles import read_role
 from vmwright.arm.access.roles import BY_ID, is_uuid, is_within
+from vmwright.arm.conditions import conditions
 from vmwright.arm.http.answer import Answer, listed, ok
 from vmwright.arm.http.errors import ArmError, group_not_found
 from vmwright.arm.http.routing import Route
 from vmwright.arm.ids import ResourceId
-from vmwright.arm.providers.filters import conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm.access.directory import USER
+from vmwright.arm.conditions import conditions
 from vmwright.arm.http.answer import ok
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.http.routing import Route
-from vmwright.arm.providers.filters import conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,13 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import checks
-from vmwright.arm.filters import filtered, page
+from vmwright.arm.filters import filtered
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.http.routing import Route
 from vmwright.arm.ids import ResourceId, parse
 from vmwright.arm.operations import RETRY_AFTER, Operation, Status
+from vmwright.arm.paging import page_of
 from vmwright.arm.store import GROUP_TYPE
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _Groups:
     async def list(self, call: Call) -> Answer:
         subscription = call.names["subscription"]
         found = await asyncio.to_thread(self._store.find_all, kind=GROUP_TYPE, subscription=subscription)
-        return page(call, filtered(call, (_shown(group, call) for group in found)))
+        return page_of(call, filtered(call, (_shown(group, call) for group in found)))
 
     async def get(self, call: Call) -> Answer:
         return ok(_shown(await asyncio.to_thread(self._find, call), call))

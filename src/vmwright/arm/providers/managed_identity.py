@@ -6,14 +6,14 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
+from vmwright.arm.checks import check_stays, find_group_to_write, location_of, tags_of
 from vmwright.arm.http.answer import Answer, listed, ok
-from vmwright.arm.http.errors import ArmError, group_not_found, not_found
+from vmwright.arm.http.errors import ArmError, not_found
 from vmwright.arm.http.routing import Route
 from vmwright.arm.ids import ResourceId
-from vmwright.regions import DISPLAY_NAMES, api_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from vmwright.arm.access.access import Access
     from vmwright.arm.http.call import Call
@@ -74,7 +74,7 @@ class IdentityCalls:
     async def patch(self, call: Call) -> Answer:
         """Change the tags of an identity."""
         document = call.document()
-        changed = {"tags": _tags(document)} if document.get("tags") is not None else {}
+        changed = {"tags": tags_of(document)} if document.get("tags") is not None else {}
         identity = await asyncio.to_thread(self._service.store.update, _id(call), **changed)
         if identity is None:
             raise _not_found(call)
@@ -96,19 +96,11 @@ class IdentityCalls:
                 f"The name '{identity_id.name}' is not valid: 3 to 128 letters, digits, hyphens and "
                 "underscores, a letter or digit first.",
             )
-        if self._service.store.find(ResourceId(identity_id.subscription, identity_id.group)) is None:
-            raise group_not_found(identity_id.group)
-        location, tags = _location(document), _tags(document)
+        find_group_to_write(self._service.store, identity_id.subscription, identity_id.group)
+        location, tags = location_of(document, TYPE), tags_of(document)
         existing = self._service.store.find(identity_id)
-        if existing is not None and existing.location != location:
-            raise ArmError(
-                409,
-                "InvalidResourceLocation",
-                f"The resource '{existing.name}' already exists in location '{existing.location}' in "
-                f"resource group '{identity_id.group}'. A resource with the same name cannot be created in "
-                f"location '{location}'. Please select a new resource name.",
-                is_gateways=True,
-            )
+        if existing is not None:
+            check_stays(existing, location)
         principal = self._access.directory.managed(identity_id)
         return self._service.store.put(
             identity_id,
@@ -139,30 +131,3 @@ def _document(identity: Resource) -> dict[str, Any]:
 
 def _not_found(call: Call) -> ArmError:
     return not_found(TYPE, call.names["name"], call.names["group"])
-
-
-def _location(document: Mapping[str, Any]) -> str:
-    given = document.get("location")
-    if not isinstance(given, str) or not given.strip():
-        raise ArmError(
-            400,
-            "LocationRequired",
-            "The location property is required for this definition.",
-            is_gateways=True,
-        )
-    if api_name(given) not in DISPLAY_NAMES:
-        raise ArmError(
-            400,
-            "LocationNotAvailableForResourceType",
-            f"The provided location '{given}' is not available for resource type '{TYPE}'. List of available "
-            f"regions for the resource type is '{','.join(DISPLAY_NAMES)}'.",
-            is_gateways=True,
-        )
-    return api_name(given)
-
-
-def _tags(document: Mapping[str, Any]) -> dict[str, str]:
-    tags = document.get("tags") or {}
-    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
-        raise ArmError(400, "InvalidRequestContent", "The tags are not an object of texts.")
-    return tags

@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import checks
-from vmwright.arm.filters import filtered, page
+from vmwright.arm.filters import filtered
 from vmwright.arm.http.routing import Route
+from vmwright.arm.paging import page_of
 from vmwright.arm.times import short
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Resources:
             found += await listing.resources(subscription, group)
         found.sort(key=lambda resource: resource.id.lower())
         expanded = {name.strip().lower() for name in call.query.get("$expand", "").split(",")}
-        return page(call, filtered(call, (_shown(resource, expanded) for resource in found)))
+        return page_of(call, filtered(call, (_shown(resource, expanded) for resource in found)))
 
     def _stored(self, subscription: str, group: str | None) -> list[Resource]:
         if group is not None:

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from vmwright.arm.checks import find_group
-from vmwright.arm.filters import page
 from vmwright.arm.http.answer import Answer, ok
+from vmwright.arm.paging import page_of
 from vmwright.arm.providers.compute import shapes
 from vmwright.arm.providers.compute.names import VERSIONS, missing, parent_missing
 from vmwright.arm.providers.compute.versions import replication_status
@@ -62,4 +62,4 @@ class Reading:
         things = self._collection.below(scope)
         if scope.group and not any(thing.made_at for thing in things):
             self._check_around(scope.below(self._collection.type.rpartition("/")[2], ""))
-        return page(call, (shapes.shown(thing.body, call.api_version) for thing in things))
+        return page_of(call, (shapes.shown(thing.body, call.api_version) for thing in things))

@@ -8,11 +8,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import checks
-from vmwright.arm.filters import page
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.ids import ResourceId, parse
 from vmwright.arm.operations import RETRY_AFTER, Status
+from vmwright.arm.paging import page_of
 from vmwright.arm.providers.deployments import records, shapes, what_if
 from vmwright.arm.providers.deployments.asked import asked_for
 from vmwright.arm.providers.deployments.deploying import WRITE
@@ -110,7 +110,7 @@ class Calls:
         found = await asyncio.to_thread(self._records.find_all, scope)
         if asked := STATE.fullmatch(call.query.get("$filter", "")):
             found = [one for one in found if records.state_of(one).lower() == asked[1].lower()]
-        return page(call, [shapes.shown(one) for one in found])
+        return page_of(call, [shapes.shown(one) for one in found])
 
     async def delete(self, call: Call) -> Answer:
         """Forget a deployment; what it has made stays."""
@@ -154,7 +154,7 @@ class Calls:
         found = await self._get(call)
         done = await asyncio.to_thread(self._records.operations, deployment_id(call))
         run = found.body["work"]["operation"]
-        return page(call, [shapes.operation(one) for one in done if one.body["run"] == run])
+        return page_of(call, [shapes.operation(one) for one in done if one.body["run"] == run])
 
     async def operation(self, call: Call) -> Answer:
         """Show one operation of a deployment."""

@@ -1,4 +1,8 @@
-"""The ``$filter`` of a list: conditions joined with ``and``, in the forms that clients send."""
+"""The ``$filter`` of lists of which nobody may get more than was asked for: principals, roles.
+
+Conditions are joined with ``and``, in the forms that clients send. Lists of resources take more:
+``filters.py``.
+"""
 
 from __future__ import annotations
 

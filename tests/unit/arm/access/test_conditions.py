@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from vmwright.arm.conditions import conditions
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.providers.filters import conditions
 
 KNOWN = {"rolename", "atscope", "assignedto", "principalid", "serviceprincipalnames"}
 
