@@ -27,13 +27,16 @@ CLIENTS = (
     (re.compile(r"azsdk-python-|msal|python-requests"), "az"),
     (re.compile(r""), "at the wire"),
 )
-COLUMNS = tuple(dict.fromkeys(name for _, name in CLIENTS))
+# Not a client: what clients of another day have asked the real service, and been answered the same here.
+RECORDED = "recorded"
+COLUMNS = (*dict.fromkeys(name for _, name in CLIENTS), RECORDED)
 HEAD = """# Which test shows what
 
 Written by `make test` from what Azure's own tools, unmodified, asked of a served vmwright: for each operation
 and api-version, a test that showed it with this client. A cell names the test and its file below
-`tests/clients/`; where there are more, their number is behind it. What was recorded of the real service is
-compared in `tests/component/arm/replay` besides.
+`tests/clients/`; where there are more, their number is behind it. Those of `azure_builds` have real builds
+behind them. In the last column is what the real service was recorded to answer, and this one answers the
+same (`tests/component/arm/replay`).
 
 """
 

@@ -55,7 +55,7 @@ def page(
 def page_of(call: Call, documents: Iterable[Mapping[str, Any]]) -> Answer:
     """Return a page of a collection that is there as a whole, in the order of its ids.
 
-    It takes ``$top`` and ``$skiptoken``. A token or number that is none is not an error, as in ARM's own lists.
+    It takes ``$top`` and ``$skiptoken``; what is none is not an error, as in ARM's own lists.
     """
     after = _after(call.query.get("$skiptoken", ""))
     left = sorted((document for document in documents if _key(document) > after), key=_key)

@@ -19,6 +19,8 @@ from tests.component.arm.replay.stage import Stage, restore
 from tests.component.arm.replay.variables import GUID, Substitutes
 from tests.scripted_builds import ScriptedBuilder
 from vmwright.arm.assembly import Assembled, assemble
+from vmwright.arm.http.errors import ArmError
+from vmwright.arm.http.routing import Router, split
 from vmwright.arm.identity import private_files
 from vmwright.events import Events
 from vmwright.images import open_images
@@ -31,9 +33,10 @@ NAMED = f"subscriptions/({GUID})"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What has come of a request."""
+    """What has come of a request; ``pattern`` is that of the route which answered it."""
 
     exchange: Exchange
+    pattern: str
     differences: tuple[Difference, ...]
 
 
@@ -102,6 +105,7 @@ async def _play(
     assembled = assemble(settings, database, Events(), find=director.find)
     stage = Stage(database, open_images(settings, database), settings.home)
     builder = ScriptedBuilder(settings, database, exact_versions=director.exact_versions)
+    router = Router(assembled.routes)
     results = []
     async with assembled.running(), _asking(assembled, token) as client:
         for exchange in conversation:
@@ -118,9 +122,18 @@ async def _play(
                 json=sent,
             )
             _learn(exchange, answer, substitutes)
-            results.append(Result(exchange, tuple(differences(exchange, answer))))
+            pattern = _pattern(router, exchange.method, answer.request.url)
+            results.append(Result(exchange, pattern, tuple(differences(exchange, answer))))
         await assembled.background.idle()
     return results
+
+
+def _pattern(router: Router, method: str, url: httpx2.URL) -> str:
+    """Return the pattern of the route that answers a request, "" where there is none."""
+    try:
+        return router.match(method, split(url.raw_path.decode().partition("?")[0])).route.pattern
+    except ArmError:
+        return ""
 
 
 def _substitutes(conversation: Conversation, subscription: str) -> Substitutes:

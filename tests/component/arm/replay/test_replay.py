@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from tests import parity
 from tests.component.arm.replay import known
 from tests.component.arm.replay.exchanges import conversations
 from tests.component.arm.replay.known import Known
 from tests.component.arm.replay.playing import Player, Result
 from tests.conftest import SHARED
+from tests.parity import Asked
 
 GIVEN = os.environ.get("VMWRIGHT_RECORDINGS")
 FOLDER = Path(GIVEN) if GIVEN else SHARED / "recordings"
@@ -26,11 +29,12 @@ LEAST_SHARE = 0.97
     GIVEN is None and not any(FOLDER.glob("*.json")), reason="no recordings of the service beside the project"
 )
 async def test_recorded_requests_are_answered_as_they_were(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     recorded, listed, player = conversations(FOLDER), known.load(), Player(tmp_path)
     assert recorded, f"there are no recordings in {FOLDER}"
     results = [result for conversation in recorded for result in await player.play(conversation)]
+    request.node.user_properties.append((parity.PROPERTY, matched(results)))
     share = sum(not result.differences for result in results) / len(results)
     with capsys.disabled():
         print(f"\n{share:.2%} of {len(results)} recorded answers match")
@@ -40,6 +44,21 @@ async def test_recorded_requests_are_answered_as_they_were(
     # other recordings need not show all that is listed
     assert GIVEN or not (stale := entries_to_revise(results, listed)), f"not as listed: {stale}"
     assert share >= LEAST_SHARE
+
+
+def matched(results: list[Result]) -> list[dict[str, str]]:
+    """Return what was answered as it was recorded, for the page docs/parity.md."""
+    asked = {
+        Asked(
+            f"{result.exchange.method} {parity.short(result.pattern)}",
+            result.exchange.api_version,
+            parity.RECORDED,
+            "test_replay.py",
+        )
+        for result in results
+        if result.pattern and not result.differences
+    }
+    return [asdict(one) for one in asked]
 
 
 def unlisted_differences(results: list[Result], listed: tuple[Known, ...]) -> str:
