@@ -8,6 +8,7 @@ import uuid
 from tests.clients.azure_tools.conftest import Place
 from tests.clients.azure_tools.serving import Az
 from tests.clients.azure_tools.templates import group_id
+from tests.conftest import ROOT
 
 
 def test_an_identity_is_made_shown_and_deleted(az: Az, group: str) -> None:
@@ -23,22 +24,8 @@ def test_an_identity_is_made_shown_and_deleted(az: Az, group: str) -> None:
 def test_a_role_of_the_docs_is_made_given_and_taken_back(place: Place) -> None:
     az, scope = place.az, group_id(place.subscription, place.group)
     name = f"Image creation {uuid.uuid4().hex[:8]}"
-    role = {
-        "Name": name,
-        "IsCustom": True,
-        "Description": "Image Builder access to make images",
-        "Actions": [
-            "Microsoft.Compute/galleries/read",
-            "Microsoft.Compute/galleries/images/read",
-            "Microsoft.Compute/galleries/images/versions/read",
-            "Microsoft.Compute/galleries/images/versions/write",
-            "Microsoft.Compute/images/write",
-            "Microsoft.Compute/images/read",
-            "Microsoft.Compute/images/delete",
-        ],
-        "NotActions": [],
-        "AssignableScopes": [scope],
-    }
+    example = json.loads((ROOT / "examples" / "image-creation-role.json").read_text())
+    role = {**example, "Name": name, "AssignableScopes": [scope]}
     made = az.json("role", "definition", "create", "--role-definition", json.dumps(role))
     assert (made["roleName"], made["roleType"]) == (name, "CustomRole")
     named = ("-n", name, "--scope", scope)
