@@ -126,6 +126,10 @@ class Serving:
             self._events.warn(f"{error.message}{hint}: builds wait for a worker of another host")
         except VmwrightError as error:
             self._events.warn(f"Builds are taken no more: {error.message}")
+        except Exception:
+            # a defect: the service ends, and is started again with a worker
+            self._stopping.set()
+            raise
         finally:
             self._is_working = False
 

@@ -19,6 +19,7 @@ from vmwright.errors import UnsupportedError, VmwrightError
 from vmwright.events import Events
 from vmwright.settings import OidcSettings, ServiceSettings, Settings
 from vmwright.state.database import Database
+from vmwright.workers.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -185,3 +186,15 @@ async def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_headers(
     monkeypatch.setattr(socket, "create_server", create_server)
     async with running(settings, database, events):
         assert [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in made] == [1]
+
+
+async def test_a_worker_with_a_defect_ends_the_service(
+    settings: Settings, database: Database, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_worker: Worker) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Worker, "work", broken)
+    serving = Serving(on(settings, listen="127.0.0.1:0"), database, events, builds=True)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await serving.serve(lambda _: None)
