@@ -31,6 +31,9 @@ app.command(sources)
 images = App(name="images", help="The images that builds distributed: managed images, gallery versions.")
 app.command(images)
 
+principals = App(name="principals", help="Who may log in to vmwright serve with a secret of its own.")
+app.command(principals)
+
 Values = Annotated[
     tuple[str, ...],
     Parameter(name="--set", help="NAME=VALUE for the placeholder <NAME> or the parameter. May be repeated."),
@@ -297,6 +300,46 @@ def remove(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU[:VERSION]")],
     from vmwright.cli import sources as command
 
     command.remove(urn)
+
+
+Principal = Annotated[str, Parameter(help="A name, a client id or an object id.")]
+
+
+@principals.default
+def list_principals(*, json: Json = False) -> None:
+    """List those who have a secret."""
+    from vmwright.cli import principals as command
+
+    command.list_principals(as_json=json)
+
+
+@principals.command(name="add")
+def add_principal(
+    name: Annotated[str, Parameter(help="What it is called.")],
+    /,
+    *,
+    user: Annotated[bool, Parameter(help="A user, not a service principal.")] = False,
+) -> None:
+    """Make one, and print its secret once."""
+    from vmwright.cli import principals as command
+
+    command.add(name, is_user=user)
+
+
+@principals.command(name="renew")
+def renew_principal(principal: Principal, /) -> None:
+    """Give one another secret, and print it once; what was given out for the old one ends."""
+    from vmwright.cli import principals as command
+
+    command.renew(principal)
+
+
+@principals.command(name="rm")
+def remove_principal(principal: Principal, /) -> None:
+    """Remove one: its tokens end with it."""
+    from vmwright.cli import principals as command
+
+    command.remove(principal)
 
 
 def main() -> None:

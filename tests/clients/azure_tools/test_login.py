@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from tests.clients.azure_tools.serving import CLIENTS, Az, Served, run_program
+from tests.clients.azure_tools.templates import group_id
+from tests.vmwright_command import Vmwright
 
 BASH = Path("/bin/bash")
 
@@ -50,3 +53,25 @@ def test_a_service_that_nobody_trusts_is_not_spoken_to(served: Served, tmp_path:
     other.ca.write_text("")
     refused = other("cloud", "register", "-n", "x", "--endpoint-resource-manager", served.url, code=1)
     assert "certificate" in refused.err.lower()
+
+
+def test_somebody_who_was_added_reads_what_a_role_lets_him(
+    az: Az, served: Served, group: str, tmp_path: Path
+) -> None:
+    added = Vmwright(served.home)("principals", "add", group, "--user")
+    secret = shlex.split(added.out[added.out.index("az login") :].splitlines()[0])[-3]
+    user = Az(tmp_path, served.ca)
+    user("cloud", "register", "-n", "vmwright", "--endpoint-resource-manager", served.url)
+    user("cloud", "set", "-n", "vmwright")
+    log_in = ("login", "-u", group, "-p", secret, "--tenant", served.tenant)
+    assert "No subscriptions found" in user(*log_in, code=1).err
+    (listed,) = (one for one in Vmwright(served.home).json("principals") if one["name"] == group)
+    az(
+        *("role", "assignment", "create", "--role", "Reader"),
+        *("--scope", group_id(served.subscription, group)),
+        *("--assignee-object-id", listed["id"], "--assignee-principal-type", "User"),
+    )
+    user(*log_in)
+    assert [one["name"] for one in user.json("group", "list")] == [group]
+    refused = user("group", "update", "-n", group, "--set", "tags.a=b", code=1)
+    assert "AuthorizationFailed" in refused.err

@@ -119,6 +119,12 @@ class Principals:
         with self._database.session() as session:
             return [_account(row) for row in session.scalars(asked.order_by(PrincipalRow.name))]
 
+    def with_secret(self) -> list[Account]:
+        """Return those who can log in, in the order of their names: all but managed identities."""
+        asked = select(PrincipalRow).where(PrincipalRow.secret.is_not(None))
+        with self._database.session() as session:
+            return [_account(row) for row in session.scalars(asked.order_by(PrincipalRow.name))]
+
     def find_login(self, login: str) -> Account | None:
         """Return a principal by its client id or its name, None where there is none."""
         with self._database.session() as session:
