@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+EXPORT = "disk.raw"
+
 
 def traces(home: Path) -> set[str]:
     """Name every process, mount, loop device, cgroup and namespace that belongs to a build of ``home``."""
@@ -33,9 +35,15 @@ def seen(folder: Path) -> Path:
 
 
 def _mounts(home: Path) -> set[str]:
-    """Look into every mount namespace."""
+    """Look into every mount namespace.
+
+    The export of a disk counts in this process's own alone: another container that begins while there is one
+    has a copy until it ends.
+    """
+    own = {line.split()[4] for line in _lines(Path("/proc/self/mountinfo")) if str(home) in line}
     tables = Path("/proc").glob("[0-9]*/mountinfo")
-    return {f"mount {line.split()[4]}" for table in tables for line in _lines(table) if str(home) in line}
+    all_ = {line.split()[4] for table in tables for line in _lines(table) if str(home) in line}
+    return {f"mount {path}" for path in own | {one for one in all_ if Path(one).name != EXPORT}}
 
 
 def _lines(table: Path) -> list[str]:

@@ -131,7 +131,7 @@ def test_what_was_distributed_stays_and_is_named(vmwright: Vmwright, tmp_path: P
     assert IMAGE in kept
     states = [output["properties"]["provisioningState"] for output in newest(vmwright)["runOutputs"]]
     assert set(states) == {"Succeeded"}
-    versions = [one for one in kept if "/versions/" in one]
+    versions = [one for one in kept if one.startswith(f"{GALLERY}/versions/")]
     assert len(versions) == sum("/versions/" in str(one) for one in newest(vmwright)["runOutputs"])
 
 
