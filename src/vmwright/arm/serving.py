@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -202,8 +203,10 @@ def _listening(service: ServiceSettings) -> Iterator[socket.socket]:
         family, _, _, _, address = socket.getaddrinfo(service.host, service.port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
+        # Python's own words for it are longer, and say the address once more
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise VmwrightError(
-            f"The service cannot listen on {service.listen}: {error.strerror or error}",
+            f"The service cannot listen on {service.listen}: {why}",
             target="service.listen",
             hint="another service may have the port: --listen 127.0.0.1:0 takes any that is free",
         ) from error
