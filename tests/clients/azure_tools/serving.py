@@ -197,6 +197,22 @@ class Az:
         assert ended.code == code, f"az {' '.join(map(str, arguments))}: {ended.code}\n{ended.out}{ended.err}"
         return ended
 
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command that waits for somebody."""
+        return subprocess.Popen(
+            [CLIENTS / "azure-cli/bin/python", "-m", "azure.cli", *arguments],
+            env={
+                "PATH": os.defpath,
+                "AZURE_CONFIG_DIR": str(self.profile),
+                "REQUESTS_CA_BUNDLE": str(self.ca),
+                "AZURE_CORE_COLLECT_TELEMETRY": "false",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def json(self, *arguments: str | Path) -> Any:
         """Run a command and return what it printed."""
         return self(*arguments, "--output", "json").json

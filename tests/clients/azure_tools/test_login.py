@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from pathlib import Path
 
-from tests.clients.azure_tools.serving import CLIENTS, Az, Served, run_program
+from tests.clients.azure_tools.serving import CLIENTS, SECONDS, Az, Served, run_program
 from tests.clients.azure_tools.templates import group_id
 from tests.vmwright_command import Vmwright
 
 BASH = Path("/bin/bash")
+CODE = re.compile(r"open the page (\S+) and enter the code (\S+)\.")
 
 
 def test_the_printed_lines_are_pasted_and_log_in(served: Served, tmp_path: Path) -> None:
@@ -75,3 +78,19 @@ def test_somebody_who_was_added_reads_what_a_role_lets_him(
     assert [one["name"] for one in user.json("group", "list")] == [group]
     refused = user("group", "update", "-n", group, "--set", "tags.a=b", code=1)
     assert "AuthorizationFailed" in refused.err
+
+
+def test_a_terminal_without_a_browser_logs_in_by_a_code(served: Served, tmp_path: Path) -> None:
+    user = Az(tmp_path, served.ca)
+    user("cloud", "register", "-n", "vmwright", "--endpoint-resource-manager", served.url)
+    user("cloud", "set", "-n", "vmwright")
+    log_in = ("login", "--use-device-code", "--tenant", served.tenant)
+    with user.start(*log_in) as waiting, served.client() as browser:
+        assert waiting.stderr is not None
+        told = next(line for line in waiting.stderr if CODE.search(line))
+        page, code = CODE.findall(told)[0]
+        form = {"user_code": code, "login": served.app_id, "secret": served.secret}
+        assert browser.post(page, data=form).status_code == 200
+        out, err = waiting.communicate(timeout=SECONDS)
+    assert waiting.returncode == 0, err
+    assert json.loads(out)[0]["id"] == served.subscription
