@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import ODATA, Operation
+from vmwright.arm.http.routing import SUBSCRIPTION
 from vmwright.arm.providers.compute.marketplace import OFFERS, PUBLISHERS, SKUS, VERSIONS
 from vmwright.arm.providers.compute.names import (
     DEFINITION,
@@ -13,7 +14,6 @@ from vmwright.arm.providers.compute.names import (
     IMAGE,
     IMAGES,
     NAMESPACE,
-    SUBSCRIPTION,
     VERSION,
 )
 from vmwright.arm.providers.compute.operations import OF_GALLERIES, OF_IMAGES

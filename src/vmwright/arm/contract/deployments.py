@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import ODATA, Operation
-from vmwright.arm.providers.deployments.places import GROUP, OPERATIONS, RESULTS, SUBSCRIPTION, TYPE
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION
+from vmwright.arm.providers.deployments.places import OPERATIONS, RESULTS, TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

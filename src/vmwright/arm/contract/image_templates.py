@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import Operation
 from vmwright.arm.contract.template_schema import SENT, SHOWN
-from vmwright.arm.providers.image_templates.names import (
-    GROUP,
-    NAMESPACE,
-    OUTPUTS,
-    SUBSCRIPTION,
-    TEMPLATE,
-    TEMPLATE_TYPE,
-    TRIGGERS,
-)
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION
+from vmwright.arm.providers.image_templates.names import NAMESPACE, OUTPUTS, TEMPLATE, TEMPLATE_TYPE, TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

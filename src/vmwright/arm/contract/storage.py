@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import Operation
-from vmwright.arm.providers.storage.accounts import ACCOUNT, ACCOUNT_TYPE, GROUP, LOGS, SUBSCRIPTION, VHDS
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION
+from vmwright.arm.providers.storage.accounts import ACCOUNT, ACCOUNT_TYPE, LOGS, VHDS
 from vmwright.arm.providers.storage.signatures import SIGNATURE, SIGNED
 
 if TYPE_CHECKING:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Call], Awaitable[Answer]]
 
 REST = "**"
+# What most patterns begin with.
+SUBSCRIPTION = "/subscriptions/{subscription}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import SUBSCRIPTION, Route
 from vmwright.arm.ids import ResourceId, parse
 from vmwright.arm.providers.compute import marketplace, operations
 from vmwright.arm.providers.compute.contents import ComputeContents
@@ -25,7 +25,6 @@ from vmwright.arm.providers.compute.names import (
     GALLERY,
     IMAGE,
     IMAGES,
-    SUBSCRIPTION,
     VERSION,
     gallery_id,
     image_id,

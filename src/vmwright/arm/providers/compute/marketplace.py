@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm.checks import location_of
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import Route
-from vmwright.arm.providers.compute.names import NAMESPACE, SUBSCRIPTION
+from vmwright.arm.http.routing import SUBSCRIPTION, Route
+from vmwright.arm.providers.compute.names import NAMESPACE
 from vmwright.arm.providers.compute.offers import Offers
 from vmwright.sources.urn import LATEST, Urn
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm.http.errors import ArmError, group_not_found, not_found
+from vmwright.arm.http.routing import GROUP
 from vmwright.arm.ids import ResourceId
 from vmwright.errors import DistributeError
 from vmwright.images import GalleryId, numbers
@@ -22,8 +23,6 @@ GALLERIES, IMAGES = f"{NAMESPACE}/galleries", f"{NAMESPACE}/images"
 DEFINITIONS = f"{GALLERIES}/images"
 VERSIONS = f"{DEFINITIONS}/versions"
 
-SUBSCRIPTION = "/subscriptions/{subscription}"
-GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 GALLERY = f"{GROUP}/providers/{GALLERIES}/{{gallery}}"
 DEFINITION = f"{GALLERY}/images/{{definition}}"
 VERSION = f"{DEFINITION}/versions/{{version}}"

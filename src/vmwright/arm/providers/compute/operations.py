@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from vmwright.arm.http.answer import Answer
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import SUBSCRIPTION, Route
 from vmwright.arm.operations import RETRY_AFTER, Status
-from vmwright.arm.providers.compute.names import NAMESPACE, SUBSCRIPTION
+from vmwright.arm.providers.compute.names import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.providers.deployments.asked import Tools
 from vmwright.arm.providers.deployments.calls import Calls
 from vmwright.arm.providers.deployments.checking import Checking, Preflight
 from vmwright.arm.providers.deployments.deploying import WRITE, Deploying
 from vmwright.arm.providers.deployments.links import Links
-from vmwright.arm.providers.deployments.places import GROUP, OPERATIONS, RESULTS, SUBSCRIPTION, TYPE
+from vmwright.arm.providers.deployments.places import OPERATIONS, RESULTS, TYPE
 from vmwright.arm.providers.deployments.records import Records
 from vmwright.arm.providers.deployments.what_if import WhatIf
 

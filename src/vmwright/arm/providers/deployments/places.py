@@ -19,8 +19,6 @@ OPERATIONS = "operations"
 OPERATION_TYPE = f"{TYPE}/{OPERATIONS}"
 RESULTS = "whatIfResults"
 RESULT_TYPE = f"{TYPE}/{RESULTS}"
-SUBSCRIPTION = "/subscriptions/{subscription}"
-GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 NAME = re.compile(r"[A-Za-z0-9._()-]{1,64}")
 GROUPS = re.compile(r"/providers/Microsoft\.Resources/resourceGroups/", re.IGNORECASE)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.arm.checks import find_group
 from vmwright.arm.http.errors import ArmError, not_found
+from vmwright.arm.http.routing import GROUP
 from vmwright.arm.ids import ResourceId
 from vmwright.template.contract import API_VERSIONS, FIRST, reaches
 from vmwright.template.formats import is_name
@@ -22,8 +23,6 @@ TRIGGER_TYPE = f"{TEMPLATE_TYPE}/{TRIGGERS}"
 OUTPUT_TYPE = f"{TEMPLATE_TYPE}/{OUTPUTS}"
 TRIGGERS_SINCE = "2022-07-01"
 
-SUBSCRIPTION = "/subscriptions/{subscription}"
-GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 TEMPLATE = f"{GROUP}/providers/{TEMPLATE_TYPE}/{{name}}"
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")

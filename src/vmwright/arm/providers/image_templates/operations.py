@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from vmwright.arm import ids
 from vmwright.arm.http.answer import listed
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import SUBSCRIPTION, Route
 from vmwright.arm.operations import polled
 from vmwright.arm.providers.image_templates.addresses import located
 from vmwright.arm.providers.image_templates.names import (
     NAMESPACE,
     OUTPUTS,
-    SUBSCRIPTION,
     TEMPLATES,
     TRIGGERS,
     check_version,

@@ -12,7 +12,7 @@ from vmwright.arm.access.caller import Caller
 from vmwright.arm.checks import check_stays, find_group, find_group_to_write, location_of, tags_of
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.ids import ResourceId
 from vmwright.arm.operations import Status, accepted, created
 from vmwright.arm.paging import page
@@ -21,9 +21,7 @@ from vmwright.arm.providers.image_templates.addresses import located_run
 from vmwright.arm.providers.image_templates.deletion import DELETE
 from vmwright.arm.providers.image_templates.faults import ProvisioningError
 from vmwright.arm.providers.image_templates.names import (
-    GROUP,
     NAMESPACE,
-    SUBSCRIPTION,
     TEMPLATE,
     TEMPLATE_TYPE,
     check_name,

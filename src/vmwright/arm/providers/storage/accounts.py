@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm import checks, ids
 from vmwright.arm.http.answer import listed, ok
 from vmwright.arm.http.errors import ArmError, not_found
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.ids import ResourceId
 from vmwright.arm.providers.storage.signatures import Grant, Signatures
 
@@ -32,8 +32,6 @@ API_VERSION = "2024-01-01"
 VHDS, LOGS = "vhds", "packerlogs"
 # In an account's body: the id of its template. No answer shows it.
 OF_TEMPLATE = "template"
-SUBSCRIPTION = "/subscriptions/{subscription}"
-GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 ACCOUNT = f"{GROUP}/providers/{ACCOUNT_TYPE}/{{name}}"
 NAME_LENGTH = 24
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
