@@ -17,10 +17,11 @@ from vmwright.arm.http.routing import Router, split
 from vmwright.errors import VmwrightError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from vmwright.arm.access.principal import Principal
     from vmwright.arm.http.answer import Answer
+    from vmwright.arm.http.app import Rules
     from vmwright.arm.http.routing import Match, Route
 
 PROVIDERS = "providers"
@@ -39,16 +40,6 @@ class Allowing(Protocol):
         self, route: Route, principal: Principal, method: str, parts: tuple[str, ...], answer: Answer
     ) -> Answer:
         """Return an answer as a principal may see it."""
-
-
-class Ruling(Protocol):
-    """What ARM refuses whatever the provider: ``rules.py``."""
-
-    def check(self, parts: Sequence[str], api_version: str) -> None:
-        """Check a request.
-
-        :raises ArmError: it is refused.
-        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +79,7 @@ def request_of(address: str, base_url: str) -> Request:
 class Dispatcher:
     """Hands requests from within to the providers."""
 
-    def __init__(self, gate: Allowing, rules: Ruling) -> None:
+    def __init__(self, gate: Allowing, rules: Rules) -> None:
         self._gate = gate
         self._rules = rules
         self._router = Router(())

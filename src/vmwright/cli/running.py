@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from vmwright.cli.screen import say
 from vmwright.errors import BuildCanceledError, VmwrightError
-from vmwright.events import Events, Level, Notice, as_json
+from vmwright.events import Events, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -69,13 +69,6 @@ def print_error(error: VmwrightError, *, hide: Callable[[str], str] = str) -> No
     say(("error: ", "bold red"), hide(f"{where}{error.message}"), err=True)
     if error.hint:
         say(("hint: ", "cyan"), hide(error.hint), err=True)
-
-
-def print_notice(event: Event) -> None:
-    """Print what a program that runs for long tells its operator: a line with the time; other events not."""
-    if isinstance(event, Notice):
-        mark = "warning: " if event.level is Level.WARNING else ""
-        say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {mark}{event.message}")
 
 
 @contextlib.contextmanager

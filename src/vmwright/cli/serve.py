@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from typing import TYPE_CHECKING
 
 from vmwright.arm.connections import raise_file_limit
 from vmwright.arm.observing.logs import log_notice, written
 from vmwright.arm.serving import Serving
-from vmwright.cli.running import fail, opened
+from vmwright.cli.running import SIGNALS, fail, opened
 from vmwright.cli.screen import say
 from vmwright.errors import VmwrightError
 from vmwright.events import Events
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from vmwright.settings import Settings
     from vmwright.state.database import Database
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CLOUD = "vmwright"
 
 

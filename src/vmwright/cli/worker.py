@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import TYPE_CHECKING
 
-from vmwright.cli.running import fail, opened, print_notice
+from vmwright.cli.running import SIGNALS, fail, opened
+from vmwright.cli.screen import say
 from vmwright.errors import VmwrightError
-from vmwright.events import Events
+from vmwright.events import Event, Events, Level, Notice
 from vmwright.workers.worker import Worker
 
 if TYPE_CHECKING:
     from vmwright.settings import Settings
     from vmwright.state.database import Database
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def work(*, once: bool) -> None:
@@ -28,7 +26,13 @@ def work(*, once: bool) -> None:
 
 
 async def _work(settings: Settings, database: Database, *, once: bool) -> None:
-    worker = Worker(settings, database, Events(print_notice))
+    worker = Worker(settings, database, Events(_print))
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     await worker.work(once=once)
+
+
+def _print(event: Event) -> None:
+    if isinstance(event, Notice):
+        mark = "warning: " if event.level is Level.WARNING else ""
+        say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S} {mark}{event.message}")

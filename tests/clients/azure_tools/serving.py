@@ -185,15 +185,7 @@ class Az:
 
     def __call__(self, *arguments: str | Path, code: int = 0) -> Ended:
         """Run a command and check its exit code."""
-        ended = run(
-            "azure-cli",
-            "-m",
-            "azure.cli",
-            *arguments,
-            AZURE_CONFIG_DIR=str(self.profile),
-            REQUESTS_CA_BUNDLE=str(self.ca),
-            **self.more,
-        )
+        ended = run("azure-cli", "-m", "azure.cli", *arguments, **self._variables())
         assert ended.code == code, f"az {' '.join(map(str, arguments))}: {ended.code}\n{ended.out}{ended.err}"
         return ended
 
@@ -201,12 +193,7 @@ class Az:
         """Start a command that waits for somebody."""
         return subprocess.Popen(
             [CLIENTS / "azure-cli/bin/python", "-m", "azure.cli", *arguments],
-            env={
-                "PATH": os.defpath,
-                "AZURE_CONFIG_DIR": str(self.profile),
-                "REQUESTS_CA_BUNDLE": str(self.ca),
-                "AZURE_CORE_COLLECT_TELEMETRY": "false",
-            },
+            env=variables_of(**self._variables()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -216,6 +203,9 @@ class Az:
     def json(self, *arguments: str | Path) -> Any:
         """Run a command and return what it printed."""
         return self(*arguments, "--output", "json").json
+
+    def _variables(self) -> dict[str, str]:
+        return {"AZURE_CONFIG_DIR": str(self.profile), "REQUESTS_CA_BUNDLE": str(self.ca), **self.more}
 
 
 def logged_in(served: Served, profile: Path) -> Az:
@@ -235,16 +225,21 @@ def run(environment: str, *arguments: str | Path, **variables: str) -> Ended:
     return run_program(program, *arguments, **variables)
 
 
+def variables_of(**given: str) -> dict[str, str]:
+    """Return all that a tool finds in its environment."""
+    return {
+        "PATH": os.defpath,
+        "HOME": "/nonexistent",
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        **given,
+    }
+
+
 def run_program(program: Path, *arguments: str | Path, **variables: str) -> Ended:
     """Run a program, with no other variables than these."""
     ended = subprocess.run(
         [program, *map(str, arguments)],
-        env={
-            "PATH": os.defpath,
-            "HOME": "/nonexistent",
-            "AZURE_CORE_COLLECT_TELEMETRY": "false",
-            **variables,
-        },
+        env=variables_of(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ from vmwright.arm.access.roles import BY_NAME, Role, is_within
 from vmwright.arm.http.errors import ArmError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from vmwright.arm.access.assignments import Assignments
     from vmwright.arm.access.definitions import Definitions
@@ -138,6 +138,24 @@ def refusal(principal: Principal, action: str, scope: str) -> ArmError:
         f"The client '{principal.name}' with object id '{principal.id}' does not have authorization to "
         f"perform action '{action}' over scope '{scope or '/'}' or the scope is invalid. If access was "
         "recently granted, please refresh your credentials.",
+        is_gateways=True,
+    )
+
+
+def linked_refusal(
+    principal: Principal, action: str, scope: object, linked: Sequence[tuple[str, str]]
+) -> ArmError:
+    """Return the error of what a principal may not use elsewhere in what it does here (reference §5.2).
+
+    :param linked: each action that it may not do, with its scope.
+    """
+    actions, scopes = (",".join(parts) for parts in zip(*linked, strict=True))
+    return ArmError(
+        403,
+        "LinkedAuthorizationFailed",
+        f"The client '{principal.name}' with object id '{principal.id}' has permission to perform action "
+        f"'{action}' on scope '{scope}'; however, it does not have permission to perform action(s) "
+        f"'{actions}' on the linked scope(s) '{scopes}' (respectively) or the linked scope(s) are invalid.",
         is_gateways=True,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from vmwright.arm.access.decisions import linked_refusal
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.compute.imports import to_read
 from vmwright.arm.providers.compute.origins import Origin
@@ -41,12 +42,5 @@ async def check_linked(call: Call, wanted: ResourceId, wish: Wish, service: Serv
     try:
         await rights.require(call.principal, linked)
     except ArmError as error:
-        raise ArmError(
-            403,
-            "LinkedAuthorizationFailed",
-            f"The client '{call.principal.name}' with object id '{call.principal.id}' has permission to "
-            f"perform action '{wanted.type}/write' on scope '{wanted}'; however, it does not have permission "
-            f"to perform action(s) '{linked.action}' on the linked scope(s) '{linked.scope}' (respectively) "
-            "or the linked scope(s) are invalid.",
-            is_gateways=True,
-        ) from error
+        refused = [(linked.action, linked.scope)]
+        raise linked_refusal(call.principal, f"{wanted.type}/write", wanted, refused) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import ids
+from vmwright.arm.access.decisions import linked_refusal
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.image_templates.identities import ASSIGNED, is_configured
 from vmwright.arm.providers.image_templates.names import TEMPLATE_TYPE
@@ -92,7 +93,8 @@ def check(
         )
     ]
     if refused:
-        raise _refusal(refused, template, caller)
+        linked = [(link.action, link.scope) for link in refused]
+        raise linked_refusal(caller.principal, f"{TEMPLATE_TYPE}/write", template, linked)
 
 
 def _identities(document: Mapping[str, Any]) -> list[str]:
@@ -121,21 +123,5 @@ def _check_subscription(identity: str, template: ResourceId, service: Service) -
         "LinkedAuthorizationFailed",
         f"The client has permission to perform action '{ASSIGN}' on scope '{template}', however the current "
         f"tenant '{service.tenant}' is not authorized to access linked subscription '{linked}'.",
-        is_gateways=True,
-    )
-
-
-def _refusal(refused: list[Link], template: ResourceId, caller: Caller) -> ArmError:
-    principal = caller.principal
-    actions, scopes = (
-        ",".join(parts) for parts in zip(*((one.action, one.scope) for one in refused), strict=True)
-    )
-    return ArmError(
-        403,
-        "LinkedAuthorizationFailed",
-        f"The client '{principal.name}' with object id '{principal.id}' has permission to perform action "
-        f"'{TEMPLATE_TYPE}/write' on scope '{template}'; however, it does not have permission to perform "
-        f"action(s) '{actions}' on the linked scope(s) '{scopes}' (respectively) or the linked scope(s) are "
-        "invalid.",
         is_gateways=True,
     )
