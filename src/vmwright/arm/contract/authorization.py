@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import Operation
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION
 from vmwright.arm.providers import authorization, graph, managed_identity
 
 if TYPE_CHECKING:
@@ -44,11 +45,10 @@ def _roles(many: str, what: str, at: str) -> Iterator[Operation]:
 
 
 def _identities() -> Iterator[Operation]:
-    subscription = "/subscriptions/{subscription}"
-    of_group = f"{subscription}/resourceGroups/{{group}}/providers/{managed_identity.TYPE}"
+    of_group = f"{GROUP}/providers/{managed_identity.TYPE}"
     one = f"{of_group}/{{name}}"
     identity, many = {200: "ManagedIdentity"}, {200: "ManagedIdentity[]"}
-    everywhere = f"{subscription}/providers/{managed_identity.TYPE}"
+    everywhere = f"{SUBSCRIPTION}/providers/{managed_identity.TYPE}"
     yield Operation("GET", everywhere, "List the managed identities of the subscription", many)
     yield Operation("GET", of_group, "List the managed identities of a resource group", many)
     yield Operation("GET", one, "Show a managed identity", identity)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.arm.contract.operation import ODATA, Operation
-from vmwright.arm.providers.groups import GROUP, GROUPS, RESULTS
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION
+from vmwright.arm.providers.groups import GROUPS, RESULTS
 from vmwright.arm.providers.registrations import FEATURES, PROVIDERS, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SUBSCRIPTIONS = "/subscriptions"
-SUBSCRIPTION = f"{SUBSCRIPTIONS}/{{subscription}}"
 
 
 def described() -> Iterator[Operation]:

@@ -15,7 +15,7 @@ from vmwright.arm.access.roles import BY_ID, is_uuid, is_within
 from vmwright.arm.conditions import conditions
 from vmwright.arm.http.answer import Answer, listed, ok
 from vmwright.arm.http.errors import ArmError, group_not_found
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.ids import ResourceId
 
 if TYPE_CHECKING:
@@ -278,9 +278,8 @@ class AssignmentCalls:
 
 def scopes() -> Iterator[str]:
     """Give the patterns of the scopes that roles are had at."""
-    subscription = "/subscriptions/{subscription}"
     yield ""
-    for around in (subscription, f"{subscription}/resourceGroups/{{group}}"):
+    for around in (SUBSCRIPTION, GROUP):
         yield around
         inside = f"{around}/providers/{{namespace}}"
         for depth in range(DEEPEST):

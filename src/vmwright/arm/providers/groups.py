@@ -10,7 +10,7 @@ from vmwright.arm import checks
 from vmwright.arm.filters import filtered
 from vmwright.arm.http.answer import Answer, ok
 from vmwright.arm.http.errors import ArmError
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.ids import ResourceId, parse
 from vmwright.arm.operations import RETRY_AFTER, Operation, Status
 from vmwright.arm.paging import page_of
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from vmwright.arm.store import Resource
 
 DELETE = "resourceGroups/delete"
-GROUPS = "/subscriptions/{subscription}/resourceGroups"
-GROUP = f"{GROUPS}/{{group}}"
-RESULTS = "/subscriptions/{subscription}/operationresults/{operation}"
+GROUPS = f"{SUBSCRIPTION}/resourceGroups"
+RESULTS = f"{SUBSCRIPTION}/operationresults/{{operation}}"
 # Groups say their type from this api-version on.
 TYPE_SINCE = "2019-05-01"
 READY = "Succeeded"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vmwright.arm.checks import check_stays, find_group_to_write, location_of, tags_of
 from vmwright.arm.http.answer import Answer, listed, ok
 from vmwright.arm.http.errors import ArmError, not_found
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.ids import ResourceId
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}")
 def routes(service: Service, access: Access) -> Iterator[Route]:
     """Give the routes of Microsoft.ManagedIdentity."""
     calls = IdentityCalls(service, access)
-    subscription = "/subscriptions/{subscription}"
-    of_group = f"{subscription}/resourceGroups/{{group}}/providers/{TYPE}"
-    yield Route(method="GET", pattern=f"{subscription}/providers/{TYPE}", handler=calls.all)
+    of_group = f"{GROUP}/providers/{TYPE}"
+    yield Route(method="GET", pattern=f"{SUBSCRIPTION}/providers/{TYPE}", handler=calls.all)
     yield Route(method="GET", pattern=of_group, handler=calls.all)
     yield Route(method="GET", pattern=f"{of_group}/{{name}}", handler=calls.one)
     yield Route(method="PUT", pattern=f"{of_group}/{{name}}", handler=calls.put)

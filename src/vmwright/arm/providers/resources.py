@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmwright.arm import checks
 from vmwright.arm.filters import filtered
-from vmwright.arm.http.routing import Route
+from vmwright.arm.http.routing import GROUP, SUBSCRIPTION, Route
 from vmwright.arm.paging import page_of
 from vmwright.arm.times import short
 
@@ -30,7 +30,7 @@ def routes(service: Service, listings: Sequence[Listing]) -> Iterator[Route]:
     :param listings: of the providers that keep resources in tables of their own.
     """
     resources = _Resources(service, listings)
-    for around in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/resourceGroups/{group}"):
+    for around in (SUBSCRIPTION, GROUP):
         yield Route(method="GET", pattern=f"{around}/resources", handler=resources.all)
 
 
