@@ -116,8 +116,9 @@ class Host:
     def come_back(self) -> None:
         """Run a worker on this host until it has removed what those that were killed on it have left."""
         worker = self.start_worker()
-        layers = partial(self.home.glob, "builds/*/*/layers")
-        wait_until(lambda: "takes builds" in worker.said and not any(layers()), otherwise=lambda: worker.said)
+        wait_until(
+            lambda: "takes builds" in worker.said and not layers_in(self.home), otherwise=lambda: worker.said
+        )
         worker.stop()
 
     def clear_up(self) -> None:
@@ -280,13 +281,18 @@ class Farm:
             found |= {f"layer {row.path}" for row in session.scalars(select(LayerRow))}
         for host in self.hosts:
             found |= {f"file {path}" for path in host.home.rglob("*.part")}
-            found |= {f"folder {path}" for path in host.home.glob("builds/*/*/layers")}
+            found |= {f"file {path}" for path in layers_in(host.home)}
         return found
 
     def told(self) -> str:
         """Return what all workers have said."""
         workers = [worker for host in self.hosts for worker in host.workers]
         return "\n".join(f"--- {worker.log}\n{worker.said}" for worker in workers)
+
+
+def layers_in(home: Path) -> list[Path]:
+    """Return the files and folders of layers, copies among them."""
+    return [*home.glob("layers/*/*"), *home.glob("builds/*/*/layers")]
 
 
 def counting_template(

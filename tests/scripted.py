@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,7 @@ class ScriptedMachine:
     disk: Path = Path()
 
     async def start(self, disk: Path) -> LinuxGuest:
-        self.told.append(f"start {disk.name}")
+        self.told.append(f"start {place(disk):03d}.qcow2")
         self.disk = disk
         self.transport.boot()
         return LinuxGuest(self.transport, "packer")
@@ -112,7 +113,7 @@ class ScriptedMachine:
         return restarted
 
     async def checkpoint(self, layer: Path) -> None:
-        self.told.append(f"checkpoint {layer.name}")
+        self.told.append(f"checkpoint {place(self.disk) + 1:03d}.qcow2")
         await create_overlay(layer, backing=self.disk, backing_format=DiskFormat.QCOW2)
         self.disk = layer
 
@@ -124,6 +125,21 @@ class ScriptedMachine:
 
     async def destroy(self) -> None:
         self.told.append("destroy")
+
+
+def place(disk: Path) -> int:
+    """Return the place of a layer on the base disk, from 0, as the headers of its chain tell."""
+    place = -1
+    while name := _backing(disk):
+        disk, place = Path(name), place + 1
+    return place
+
+
+def _backing(disk: Path) -> str:
+    with disk.open("rb") as file:
+        offset, length = struct.unpack(">QI", file.read(20)[8:])
+        file.seek(offset)
+        return file.read(length).decode() if offset else ""
 
 
 def ended(code: int | None, stdout: bytes = b"", stderr: bytes = b"") -> Script:

@@ -17,6 +17,7 @@ from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import BuildError
 from vmwright.runs.layer import Layer
+from vmwright.runs.layer_files import LayerFiles
 from vmwright.state.host import host_id
 from vmwright.state.resources import ResourceKind
 
@@ -37,7 +38,7 @@ class Layers:
     def __init__(self, build: Build, base: BaseDisk) -> None:
         self._build = build
         self._base = base
-        self._folder = build.folder / "layers"
+        self._files = layer_files(build)
         self._copies = build.root / "copies" / "layers"
         self._committed: list[Layer] = []
         self._uncommitted: list[Resource] = []
@@ -47,7 +48,6 @@ class Layers:
 
         :raises BuildError: one is neither here nor in the shared store.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for layer in self._build.records.layers():
             self._committed.append(await self._had_here(layer))
 
@@ -79,36 +79,51 @@ class Layers:
         wanted = self._build.template.vm_profile.os_disk_size_gb * GIB
         return max(wanted, self._base.facts.size_bytes)
 
-    @property
-    def top(self) -> Path:
-        """The layer that is written now, or would be next."""
-        return self._path(len(self._committed))
-
     async def begin(self) -> Path:
         """Make a new top on the newest layer, or on the base disk; no machine has the last top open."""
         await self.drop_top()
-        self._claim(self.top)
-        newest = self.newest
+        top, newest = self._files.new(), self.newest
+        self._claim(top)
         await qemu_img.create_overlay(
-            self.top,
+            top,
             backing=newest.path if newest else self._base.path,
             backing_format=DiskFormat.QCOW2 if newest else self._base.format,
             size=self.size_bytes,
         )
-        return self.top
+        return top
 
     async def commit(self, machine: Machine, *, step: int, deprovisioning: bytes | None) -> None:
         """Freeze the top as it is after ``step``, while the guest runs, and go on in a new one."""
-        above = self._path(len(self._committed) + 1)
+        above = self._files.new()
         self._claim(above)
         await machine.checkpoint(above)
-        await self._record(step=step, deprovisioning=deprovisioning)
+        await self._record_top(step=step, deprovisioning=deprovisioning)
 
     async def seal(
         self, *, step: int, deprovisioning: bytes | None = None, provisioning: Provisioning | None = None
     ) -> None:
         """Commit the top of a machine that is switched off."""
-        await self._record(step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+        await self._record_top(step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+
+    async def adopt(
+        self,
+        path: Path,
+        *,
+        step: int,
+        deprovisioning: bytes | None = None,
+        provisioning: Provisioning | None = None,
+    ) -> None:
+        """Put a file that is frozen already on the chain, as if committed; others may refer to it, too.
+
+        It stands on the newest layer, or on the base disk, and nobody writes it any more.
+
+        :raises BuildError: a new top has begun, which does not stand on it.
+        """
+        if self._uncommitted:
+            raise BuildError("The disk is written already: no layer can be put under it")
+        layer = await self._layer(path, step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+        self._build.records.layer_adopted(layer)
+        self._committed.append(layer)
 
     async def drop_top(self) -> None:
         """Remove what is not committed; no machine may have it open."""
@@ -117,19 +132,25 @@ class Layers:
             self._build.ledger.release(self._uncommitted[-1])
             self._uncommitted.pop()
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:03d}.qcow2"
-
     def _claim(self, path: Path) -> None:
         self._uncommitted.append(self._build.ledger.claim(ResourceKind.PATH, path))
 
-    async def _record(
+    async def _record_top(
         self, *, step: int, deprovisioning: bytes | None, provisioning: Provisioning | None = None
     ) -> None:
         """Make the top a layer: its bytes are on the disk, and shared, before there is a row."""
-        path = self.top
+        top = self._uncommitted[0]
+        path = Path(top.identity)
         await flush(path)
-        layer = Layer(
+        layer = await self._layer(path, step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+        self._build.records.layer_committed(layer, top)
+        self._committed.append(layer)
+        del self._uncommitted[0]
+
+    async def _layer(
+        self, path: Path, *, step: int, deprovisioning: bytes | None, provisioning: Provisioning | None
+    ) -> Layer:
+        return Layer(
             number=len(self._committed),
             step=step,
             host=host_id(),
@@ -139,9 +160,6 @@ class Layers:
             deprovisioning=deprovisioning,
             provisioning=provisioning,
         )
-        self._build.records.layer_committed(layer, self._uncommitted[0])
-        self._committed.append(layer)
-        del self._uncommitted[0]
 
     async def _had_here(self, layer: Layer) -> Layer:
         """Return a layer that an earlier attempt committed, by its file on this host.
@@ -153,7 +171,7 @@ class Layers:
         digest = layer.digest or ""
         copy = self._copies / f"{layer.number:03d}-{digest}.qcow2"
         if not copy.exists():
-            await self._fetch(digest, copy, self._path(layer.number))
+            await self._fetch(digest, copy, self._files.new())
         return dataclasses.replace(layer, host=host_id(), path=copy)
 
     async def _fetch(self, digest: str, copy: Path, part: Path) -> None:
@@ -187,7 +205,7 @@ async def drop_unreachable(build: Build) -> int | None:
     step = 0
     for number, layer in enumerate(build.records.layers()):
         if reason := await _why_unreachable(build, layer, number):
-            build.records.drop_layers(number)
+            await _drop(build, number)
             build.events.warn(f"{reason}: the build goes on from step {step + 1}")
             return step
         step = layer.step
@@ -207,8 +225,20 @@ async def _why_unreachable(build: Build, layer: Layer, number: int) -> str | Non
 async def remove_layers(build: Build) -> None:
     """Remove all layers of a build; what was made of them stands on its own."""
     digests = [layer.digest for layer in build.records.layers()]
-    build.records.drop_layers(0)
+    await _drop(build, 0)
     for folder in build.root.glob("*/layers"):
         await asyncio.to_thread(shutil.rmtree, folder)
     for digest in filter(None, digests):
         await build.images.artifacts.unshare(digest)
+
+
+async def _drop(build: Build, number: int) -> None:
+    """Forget the layers from ``number`` on, and remove those of this host that nothing else refers to."""
+    here = [layer.path for layer in build.records.layers()[number:] if layer.host == host_id()]
+    build.records.drop_layers(number)
+    await asyncio.to_thread(layer_files(build).remove_unused, here)
+
+
+def layer_files(build: Build) -> LayerFiles:
+    """Return where the layers of a build are."""
+    return LayerFiles(build.settings.home, build.database)

@@ -17,8 +17,10 @@ from sqlalchemy import delete, select, update
 from vmwright.artifacts.facts import Provisioning
 from vmwright.distributors.distributor import RunOutput
 from vmwright.runs.layer import Layer
+from vmwright.runs.layer_files import LOCK
 from vmwright.runs.queue import guarded
 from vmwright.runs.states import RunState
+from vmwright.state.database import lock
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow, LogRow, ResourceRow, RunOutputRow, StepRow
 
@@ -184,6 +186,17 @@ class BuildRecords:
 
     def layer_committed(self, layer: Layer, claim: Resource) -> None:
         """Record a layer, which is none of the things to be removed any more, and the end of its step."""
+        with self.writing() as session:
+            self._add_layer(session, layer)
+            session.execute(delete(ResourceRow).where(ResourceRow.id == claim.id))
+
+    def layer_adopted(self, layer: Layer) -> None:
+        """Record a layer whose file others refer to, too."""
+        with self.writing() as session:
+            lock(session, LOCK)
+            self._add_layer(session, layer)
+
+    def _add_layer(self, session: Session, layer: Layer) -> None:
         row = LayerRow(
             build_id=self._id,
             number=layer.number,
@@ -197,14 +210,12 @@ class BuildRecords:
             provisioning=layer.provisioning,
             committed_at=datetime.now(UTC),
         )
-        with self.writing() as session:
-            session.add(row)
-            session.execute(delete(ResourceRow).where(ResourceRow.id == claim.id))
-            session.execute(
-                update(StepRow)
-                .where(*self._step(layer.step), StepRow.ended_at.is_(None))
-                .values(state=RunState.SUCCEEDED, ended_at=row.committed_at)
-            )
+        session.add(row)
+        session.execute(
+            update(StepRow)
+            .where(*self._step(layer.step), StepRow.ended_at.is_(None))
+            .values(state=RunState.SUCCEEDED, ended_at=row.committed_at)
+        )
 
     def drop_layers(self, number: int) -> None:
         """Forget the layers from ``number`` on: their files are gone, or not to be used."""

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from vmwright.errors import UnsupportedError, VmwrightError
 from vmwright.runs.going_on import newest_layer
 from vmwright.runs.hints import SHORT
+from vmwright.runs.layer_files import remove_unused
 from vmwright.runs.queue import take, taking
 from vmwright.runs.records import outputs_of
 from vmwright.runs.secrets import shown
@@ -147,9 +148,9 @@ def _said(template: Template, number: int) -> tuple[Customizer, ...]:
 def _forget_from(session: Session, build_id: str, step: int) -> None:
     """Forget what the build has from a step on; what it has distributed stays, but is no output of it."""
     of_build = LayerRow.build_id == build_id
-    for row in session.scalars(select(LayerRow).where(of_build, LayerRow.step >= step)):
-        if row.host == host_id():
-            Path(row.path).unlink(missing_ok=True)
+    for row in session.scalars(select(LayerRow).where(of_build, LayerRow.step >= step)).all():
         session.delete(row)
+        if row.host == host_id():
+            remove_unused(session, Path(row.path))
     session.execute(delete(RunOutputRow).where(RunOutputRow.build_id == build_id))
     session.execute(update(VersionRow).where(VersionRow.build_id == build_id).values(run_output=None))

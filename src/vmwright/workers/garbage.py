@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,16 @@ from vmwright.artifacts.garbage import ArtifactGarbage, Collected, removed_file,
 from vmwright.artifacts.homes import folders_of_others
 from vmwright.errors import VmwrightError
 from vmwright.images import open_images
+from vmwright.runs import layer_files
+from vmwright.runs.layer_files import LayerFiles
 from vmwright.state.database import lock
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, InputRow, LayerRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
 
     from vmwright.events import Events
     from vmwright.settings import Settings
@@ -35,24 +39,24 @@ class _Kept:
 
     build_id: str
     ended_at: datetime
-    paths: tuple[Path, ...]
+    layers: tuple[Path, ...]
+    inputs: tuple[Path, ...]
 
     @property
     def size_bytes(self) -> int:
-        return sum(map(size_on_disk, self.paths))
+        return sum(map(size_on_disk, (*self.layers, *self.inputs)))
 
 
 async def tell_of_others(database: Database, settings: Settings, events: Events) -> None:
     """Say how much of other databases is in the home, which is left alone; trouble is warned of."""
     try:
-        size, builds = await asyncio.to_thread(_of_others, database, settings)
+        size = await asyncio.to_thread(_of_others, database, settings)
     except (VmwrightError, OSError) as error:
         events.warn(f"What other databases have in {settings.home} could not be looked for: {error}")
         return
     if size:
         events.note(
-            f"{settings.home} has {size / GIB:.2f} GiB of another database, which stay: artifacts, and the "
-            f"layers of {builds} builds"
+            f"{settings.home} has {size / GIB:.2f} GiB of another database, which stay: artifacts and layers"
         )
 
 
@@ -78,8 +82,9 @@ async def _collect_builds(database: Database, settings: Settings, events: Events
         with database.session() as session:
             now = database.now(session)
         for build in _to_drop(kept, settings, now):
-            removed += await asyncio.to_thread(_drop, build, database)
-        removed += await asyncio.to_thread(_drop_forgotten, database, settings)
+            removed += await asyncio.to_thread(_drop, build, database, LayerFiles(settings.home, database))
+        removed += await asyncio.to_thread(_drop_copies, database, settings)
+        removed += await asyncio.to_thread(LayerFiles(settings.home, database).sweep)
     except (VmwrightError, OSError) as error:
         events.warn(f"The layers of a build that has ended could not be removed: {error}")
     return removed
@@ -87,19 +92,27 @@ async def _collect_builds(database: Database, settings: Settings, events: Events
 
 def _ended_builds(database: Database) -> list[_Kept]:
     """Return the builds that have ended and left files on this host, the oldest first."""
-    found: dict[str, _Kept] = {}
     with database.session() as session:
-        for table in (LayerRow, InputRow):
-            asked = (
-                select(BuildRow.id, BuildRow.ended_at, table.path)
-                .join(table, table.build_id == BuildRow.id)
-                .where(table.host == host_id())
-            )
-            for build_id, ended_at, path in session.execute(asked):
-                if ended_at is not None:
-                    before = found.get(build_id, _Kept(build_id, ended_at, ()))
-                    found[build_id] = replace(before, paths=(*before.paths, Path(path)))
-    return sorted(found.values(), key=lambda build: build.ended_at)
+        layers, inputs = _paths(session, LayerRow), _paths(session, InputRow)
+    found = [
+        _Kept(*ended, tuple(layers.get(ended, ())), tuple(inputs.get(ended, ())))
+        for ended in {*layers, *inputs}
+    ]
+    return sorted(found, key=lambda build: build.ended_at)
+
+
+def _paths(session: Session, table: type[LayerRow | InputRow]) -> dict[tuple[str, datetime], list[Path]]:
+    """Return the files on this host of builds that have ended, by their ids and ends."""
+    asked = (
+        select(BuildRow.id, BuildRow.ended_at, table.path)
+        .join(table, table.build_id == BuildRow.id)
+        .where(table.host == host_id())
+    )
+    found: dict[tuple[str, datetime], list[Path]] = {}
+    for build_id, ended_at, path in session.execute(asked):
+        if ended_at is not None:
+            found.setdefault((build_id, ended_at), []).append(Path(path))
+    return found
 
 
 def _to_drop(kept: list[_Kept], settings: Settings, now: datetime) -> Iterator[_Kept]:
@@ -113,32 +126,21 @@ def _to_drop(kept: list[_Kept], settings: Settings, now: datetime) -> Iterator[_
         yield build
 
 
-def _of_others(database: Database, settings: Settings) -> tuple[int, int]:
-    """Return how many bytes in the home are of other databases, and how many builds."""
-    with database.session() as session:
-        known = set(session.scalars(select(BuildRow.id)))
-    layers = [folder for folder in _layer_folders(settings) if _build_of(folder) not in known]
+def _of_others(database: Database, settings: Settings) -> int:
+    """Return how many bytes in the home are of other databases."""
+    layers = layer_files.folders_of_others(settings.home, database)
     folders = (*folders_of_others(settings.home, database), *layers)
-    size = sum(size_on_disk(path) for folder in folders for path in folder.rglob("*"))
-    return size, len(set(map(_build_of, layers)))
+    return sum(size_on_disk(path) for folder in folders for path in folder.rglob("*"))
 
 
-def _layer_folders(settings: Settings) -> Iterator[Path]:
-    return settings.home.glob("builds/*/*/layers")
-
-
-def _build_of(layers: Path) -> str:
-    return layers.parents[1].name
-
-
-def _drop_forgotten(database: Database, settings: Settings) -> Collected:
-    """Remove layers without a row, of builds that have ended: elsewhere, or those are copies.
+def _drop_copies(database: Database, settings: Settings) -> Collected:
+    """Remove the copies of other hosts' layers that builds had which have ended.
 
     A build without a row is another database's.
     """
     removed = Collected()
-    for folder in _layer_folders(settings):
-        build_id = _build_of(folder)
+    for folder in settings.home.glob("builds/*/*/layers"):
+        build_id = folder.parents[1].name
         with database.session() as session:
             lock(session, build_id)
             row = session.get(BuildRow, build_id, with_for_update=True)
@@ -153,7 +155,7 @@ def _drop_forgotten(database: Database, settings: Settings) -> Collected:
     return removed
 
 
-def _drop(build: _Kept, database: Database) -> Collected:
+def _drop(build: _Kept, database: Database, files: LayerFiles) -> Collected:
     """Remove the rows of a build's files, so that nobody resumes from them, and then the files.
 
     Layers of other hosts that stand on them go with them. What of all these is in the shared store is then
@@ -169,8 +171,8 @@ def _drop(build: _Kept, database: Database) -> Collected:
         if lowest is not None:
             session.execute(delete(LayerRow).where(layers, LayerRow.number >= lowest))
         session.execute(delete(InputRow).where(inputs, InputRow.host == host_id()))
-    removed = Collected()
-    for path in build.paths:
+    removed = files.remove_unused(build.layers)
+    for path in build.inputs:
         removed += removed_file(path)
         with contextlib.suppress(OSError):
             path.parent.rmdir()

@@ -132,18 +132,17 @@ class Bench:
 
     def nothing_is_left(self) -> bool:
         """Tell whether only logs are left, as after a build that nobody will go on with."""
-        files = self.files("*/*/layers/*", "*/*/fetched/*")
+        files = self.files("builds/*/*/layers/*", "layers/*/*", "builds/*/*/fetched/*")
         return not (self.rows(ResourceRow) or self.rows(LayerRow) or files)
 
     def only_layers_are_left(self) -> bool:
         """Tell whether just what it takes to go on with the build is left."""
         recorded = {row.path for row in self.rows(LayerRow)} | {row.path for row in self.rows(InputRow)}
-        files = self.files("*/*/layers/*", "*/*/fetched/*")
+        files = self.files("builds/*/*/layers/*", "layers/*/*", "builds/*/*/fetched/*")
         return not self.rows(ResourceRow) and {str(path) for path in files} == recorded
 
     def files(self, *patterns: str) -> list[Path]:
-        builds = self.settings.home / "builds"
-        return [path for pattern in patterns for path in builds.glob(pattern)]
+        return [path for pattern in patterns for path in self.settings.home.glob(pattern)]
 
 
 @pytest.fixture

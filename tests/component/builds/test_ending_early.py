@@ -18,6 +18,7 @@ from vmwright.durable import Engine
 from vmwright.errors import BuildCanceledError, BuildTimeoutError, HandedOverError, LostBuildError
 from vmwright.events import Distributed, Event, Events, Outcome, Phase, PhaseStarted, StepEnded
 from vmwright.guests.transport import Ended
+from vmwright.runs.layer_files import LayerFiles
 from vmwright.runs.queue import ask_cancel, claim
 from vmwright.runs.request import BuildRequest
 from vmwright.runs.states import RunState, RunSubState
@@ -178,14 +179,13 @@ async def test_an_attempt_that_has_lost_its_build_writes_nothing_and_removes_its
     bench: Bench, machine: ScriptedMachine, recorder: Recorder
 ) -> None:
     build_id = queued(bench)
-    theirs = bench.settings.home / "builds" / build_id / "2" / "layers" / "001.qcow2"
+    theirs = LayerFiles(bench.settings.home, bench.database).new()
 
     def taken_by_another(_: ScriptedTransport) -> Ended:
         if len(bench.rows(LayerRow)) == 1:
             with bench.database.session() as session:
                 session.merge(row_of(bench.database, build_id)).executor = None
             assert claim(bench.database, build_id, worker(bench.database)) is not None
-            theirs.parent.mkdir(parents=True)
             theirs.write_bytes(b"theirs")
         return Ended(0)
 
@@ -196,9 +196,8 @@ async def test_an_attempt_that_has_lost_its_build_writes_nothing_and_removes_its
     assert (row.run_state, row.attempt, row.ended_at) == (RunState.RUNNING, 2, None)
     assert row.executor is not None
     (layer,) = bench.rows(LayerRow)
-    left = {path.name: path.read_bytes() for path in bench.files("*/2/layers/*")}
-    assert left == {"001.qcow2": b"theirs"}
-    assert [str(path) for path in bench.files("*/1/layers/*")] == [layer.path]
+    assert {str(path) for path in bench.files("layers/*/*")} == {str(theirs), layer.path}
+    assert theirs.read_bytes() == b"theirs"
     assert machine.told[-1] == "destroy"
     assert not bench.rows(ResourceRow)
 

@@ -111,7 +111,8 @@ async def test_a_layer_is_of_no_use_without_those_below(
     scripts = Scripts(machine, 3)
     failed = await bench.build(*STEPS)
     with bench.database.session() as session:
-        session.execute(delete(LayerRow).where(LayerRow.number == 0))
+        row = session.scalars(delete(LayerRow).where(LayerRow.number == 0).returning(LayerRow)).one()
+        Path(row.path).unlink()
     result = await bench.resume(failed.id)
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
     assert scripts.run == ["one", "two", "three", "one", "two", "three"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.building import run_build
 from tests.component.builds.conftest import SCRIPT, shell, template
-from tests.scripted import Recorder, ScriptedMachine
+from tests.scripted import Recorder, ScriptedMachine, place
 from vmwright.builds.build import BuildResult
 from vmwright.errors import MachineError, StepError
 from vmwright.events import Events, Outcome, Phase, PhaseStarted, StepStarted
@@ -106,7 +106,7 @@ async def test_an_image_that_does_not_boot_is_not_valid(
     begin = machine.start
 
     async def start(disk: Path) -> LinuxGuest:
-        if disk.name == "002.qcow2":
+        if place(disk) == 2:
             raise MachineError("no boot loader")
         return await begin(disk)
 

@@ -15,9 +15,11 @@ from tests.scripted import Recorder
 from vmwright.artifacts import ArtifactStore, open_shared_store
 from vmwright.artifacts.garbage import ArtifactGarbage
 from vmwright.events import Events, Notice
+from vmwright.runs.layer_files import LayerFiles
 from vmwright.settings import KeepSettings, Settings, StoreSettings
 from vmwright.state.database import Database, open_database
 from vmwright.state.host import host_id
+from vmwright.state.resources import Ledger, ResourceKind
 from vmwright.state.tables import BuildRow, InputRow, LayerRow
 from vmwright.workers.garbage import collect, tell_of_others
 
@@ -33,12 +35,12 @@ class Kept:
         self._home = home
         self._database = database
 
-    def make(self, build: str, *, ended: datetime | None, host: str | None = None) -> Path:
-        """Make a build, with the folder of its attempt."""
+    def make(self, build: str, *, ended: datetime | None, host: str | None = None) -> tuple[Path, Path]:
+        """Make a build; return its layer and its script."""
         folder = self._home / "builds" / build / "1"
-        layer, script = folder / "layers" / "000.qcow2", folder / "fetched" / "1.sh"
+        layer, script = LayerFiles(self._home, self._database).new(), folder / "fetched" / "1.sh"
+        script.parent.mkdir(parents=True)
         for path, data in ((layer, os.urandom(MIB)), (script, b"exit 0\n")):
-            path.parent.mkdir(parents=True)
             path.write_bytes(data)
         place = {"build_id": build, "host": host or host_id()}
         with self._database.session() as session:
@@ -50,7 +52,7 @@ class Kept:
                 )
             )
             session.add(InputRow(**place, number=1, path=str(script), sha256="0" * 64, size_bytes=7))
-        return folder
+        return layer, script
 
     def builds(self) -> set[str]:
         """Return the builds that can still be resumed where they were."""
@@ -76,13 +78,15 @@ async def test_they_go_when_their_days_are_over(
     running = kept.make("running", ended=None)
     elsewhere = kept.make("elsewhere", ended=NOW - 4 * DAY, host="another")
     removed = await collect(database, keeping(settings, days=3), events)
-    assert removed.files == 2
+    assert removed.files == 3
     assert removed.size_bytes >= MIB
     assert kept.builds() == {"young", "running", "elsewhere"}
-    assert list(old.iterdir()) == []
-    assert all(len(list(folder.glob("*/*"))) == 2 for folder in (young, running, elsewhere))
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in (*young, *running))
+    # its layers would be in a folder of that host
+    assert [path.exists() for path in elsewhere] == [False, True]
     assert any(
-        "Removed 2 unused files" in event.message for event in recorder.seen if isinstance(event, Notice)
+        "Removed 3 unused files" in event.message for event in recorder.seen if isinstance(event, Notice)
     )
 
 
@@ -110,7 +114,7 @@ async def test_a_build_that_is_resumed_meanwhile_keeps_them(
 ) -> None:
     from vmwright.workers import garbage
 
-    folder = kept.make("old", ended=NOW - 4 * DAY)
+    files = kept.make("old", ended=NOW - 4 * DAY)
     found = garbage._ended_builds(database)
     with database.session() as session:
         session.execute(update(BuildRow).values(ended_at=None))
@@ -118,7 +122,33 @@ async def test_a_build_that_is_resumed_meanwhile_keeps_them(
     removed = await collect(database, keeping(settings, days=3), events)
     assert removed.files == 0
     assert kept.builds() == {"old"}
-    assert len(list(folder.glob("*/*"))) == 2
+    assert all(path.exists() for path in files)
+
+
+async def test_a_layer_that_another_build_refers_to_stays(
+    kept: Kept, settings: Settings, database: Database, events: Events
+) -> None:
+    shared, script = kept.make("old", ended=NOW - 4 * DAY)
+    own, _ = kept.make("young", ended=NOW - 1 * DAY)
+    with database.session() as session:
+        session.execute(update(LayerRow).where(LayerRow.path == str(own)).values(path=str(shared)))
+    await collect(database, keeping(settings, days=3), events)
+    assert (shared.exists(), own.exists(), script.exists()) == (True, False, False)
+    await collect(database, keeping(settings, days=0.5), events)
+    assert not shared.exists()
+
+
+async def test_a_layer_without_a_row_stays_as_long_as_it_is_claimed(
+    settings: Settings, database: Database, events: Events
+) -> None:
+    path, ledger = LayerFiles(settings.home, database).new(), Ledger(database)
+    claim = ledger.claim(ResourceKind.PATH, path)
+    path.write_bytes(b"being made")
+    await collect(database, settings, events)
+    assert path.exists()
+    ledger.release(claim)
+    assert (await collect(database, settings, events)).files == 1
+    assert not path.exists()
 
 
 async def test_what_was_shared_of_them_goes_from_the_store(
@@ -127,10 +157,10 @@ async def test_what_was_shared_of_them_goes_from_the_store(
     (tmp_path / "shared").mkdir()
     store = StoreSettings(url=(tmp_path / "shared").as_uri())
     configured = keeping(settings, days=3).model_copy(update={"store": store})
-    folder = kept.make("old", ended=NOW - 2 * DAY)
+    layer, _ = kept.make("old", ended=NOW - 2 * DAY)
     shared = open_shared_store(configured, database)
     assert shared
-    digest = await shared.put(folder / "layers" / "000.qcow2")
+    digest = await shared.put(layer)
     with database.session() as session:
         session.execute(update(LayerRow).values(digest=digest))
     await collect(database, configured, events)
@@ -194,10 +224,10 @@ async def test_what_another_database_has_in_the_home_stays(
     assert (await collect(database, settings, events)).files == 0
     assert (await garbage.collect(cache_bytes=0)).files == 0
     assert image.path.exists()
-    assert len(list(theirs.glob("*/*"))) == 2
+    assert all(path.exists() for path in theirs)
     await tell_of_others(database, settings, events)
     (told,) = [event.message for event in recorder.seen if isinstance(event, Notice)]
-    assert "of another database, which stay: artifacts, and the layers of 1 builds" in told
+    assert "of another database, which stay: artifacts and layers" in told
     recorder.seen.clear()
     await tell_of_others(earlier, settings, events)
     assert recorder.seen == []
