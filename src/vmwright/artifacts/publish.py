@@ -1,40 +1,60 @@
-"""Finished files for the user: written in a hidden folder beside, then named; sums in ``SHA256SUMS``."""
+"""Finished files for the user: written in a hidden folder beside, then named; sums in ``SHA256SUMS``.
+
+A sparse disk has its sums piece by piece in ``NAME.sums``, which is then what ``SHA256SUMS`` lists.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import shutil
 import tempfile
 import uuid
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import files
+from vmwright.artifacts import checksums, files, sums
+from vmwright.artifacts.checksums import SUMS
+from vmwright.artifacts.duplicates import Placed, duplicate
+from vmwright.artifacts.together import together
 from vmwright.errors import DistributeError, ProcessError
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from vmwright.artifacts.files import ProgressSink
+    from vmwright.artifacts.sums import Sums
     from vmwright.state.database import Writing
     from vmwright.state.resources import Ledger
 
-SUMS = "SHA256SUMS"
 READABLE = 0o644
+
+
+class Summing(StrEnum):
+    """Which sums a file gets: of the whole, of its pieces, or both."""
+
+    WHOLE = "whole"
+    PIECES = "pieces"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A file for the user: where it is, its SHA-256 (lower-case hex) and its length."""
+    """A file for the user.
+
+    :param sha256: of the whole file in lower-case hex, None where only its pieces were summed.
+    :param sums: of its pieces, None where only the whole was summed.
+    :param placed: how it came about, None where it was written.
+    """
 
     path: Path
-    sha256: str
     size_bytes: int
+    sha256: str | None = None
+    sums: Sums | None = None
+    placed: Placed | None = None
 
 
 def check_writable(folder: Path) -> None:
@@ -60,6 +80,8 @@ async def publish(
     *,
     writing: Writing,
     ledger: Ledger,
+    summing: Summing = Summing.WHOLE,
+    check: Callable[[Path], Coroutine[None, None, None]] | None = None,
     progress: ProgressSink | None = None,
 ) -> Published:
     """Let ``write`` make a file, give it its name, and put its sum into ``SHA256SUMS`` beside it.
@@ -68,20 +90,68 @@ async def publish(
 
     :param write: makes the file that it is given; nobody sees that file before it is whole.
     :param writing: opens the transaction in which the file gets its name.
+    :param check: looks at the written file while it is summed; what it raises keeps the file from its name.
     :param progress: of the reading for the sum: bytes done, bytes in all.
     :raises DistributeError: the folder cannot be written, or the disk is full.
     """
+    async with _workplace(destination, ledger) as workplace:
+        part = workplace / destination.name
+        await write(part)
+        part.chmod(READABLE)
+        async with together() as group:
+            summed = group.create_task(_summed(part, summing, progress))
+            group.create_task(files.flush(part))
+            if check:
+                group.create_task(check(part))
+        sha256, of_pieces = summed.result()
+        made = Published(path=destination, size_bytes=part.stat().st_size, sha256=sha256, sums=of_pieces)
+        await asyncio.to_thread(_give_name, part, made, writing)
+    return made
+
+
+async def publish_existing(
+    source: Path,
+    destination: Path,
+    *,
+    sums: Sums,
+    writing: Writing,
+    ledger: Ledger,
+    sha256: str | None = None,
+) -> Published:
+    """Give a finished file of this host a name for the user, with its sums, as ``publish`` does.
+
+    It shares the blocks of ``source`` where the file system can do that; else it is a hard link, which makes
+    both names read-only; on another file system it is a copy with its holes. ``Published.placed`` says which.
+
+    :param sums: those of ``source``, which is not read for them.
+    :param sha256: the same of the whole file, where it is to be in ``SHA256SUMS``.
+    :param writing: opens the transaction in which the file gets its name.
+    :raises DistributeError: the folder cannot be written, the disk is full, or ``source`` has another length.
+    """
+    async with _workplace(destination, ledger) as workplace:
+        part = workplace / destination.name
+        placed = await duplicate(source, part)
+        if (size := part.stat().st_size) != sums.size_bytes:
+            raise DistributeError(
+                f"{source} has {size} bytes, not {sums.size_bytes}: it is damaged", target=str(source)
+            )
+        if placed is not Placed.LINK:
+            part.chmod(READABLE)
+            await files.flush(part)
+        made = Published(path=destination, size_bytes=size, sha256=sha256, sums=sums, placed=placed)
+        await asyncio.to_thread(_give_name, part, made, writing)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def _workplace(destination: Path, ledger: Ledger) -> AsyncIterator[Path]:
+    """Give a hidden folder beside the destination, which is removed again."""
     check_writable(destination.parent)
     workplace = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}").absolute()
     claim = ledger.claim(ResourceKind.PATH, workplace)
-    part = workplace / destination.name
     try:
         workplace.mkdir(mode=0o700)
-        await write(part)
-        digest = await files.sha256_of(part, progress=progress)
-        part.chmod(READABLE)
-        await files.flush(part)
-        await asyncio.to_thread(_give_name, part, destination, digest, writing)
+        yield workplace
     except (ProcessError, OSError, UnicodeError) as error:
         raise DistributeError(
             f"{destination} cannot be written: {error}",
@@ -91,43 +161,30 @@ async def publish(
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
         ledger.release(claim)
-    return Published(path=destination, sha256=digest, size_bytes=destination.stat().st_size)
 
 
-def _give_name(part: Path, destination: Path, digest: str, writing: Writing) -> None:
-    with _locked(destination.parent):
-        sums = _new_sums(destination, digest, part.with_name(SUMS))
+async def _summed(
+    part: Path, summing: Summing, progress: ProgressSink | None
+) -> tuple[str | None, Sums | None]:
+    pieces = None if summing is Summing.WHOLE else await sums.sums_of(part, progress=progress)
+    whole = None if summing is Summing.PIECES else await files.sha256_of(part, progress=progress)
+    return whole, pieces
+
+
+def _give_name(part: Path, made: Published, writing: Writing) -> None:
+    destination = made.path
+    listed: dict[str, str | None] = {destination.name: made.sha256}
+    moved = {part: destination}
+    if made.sums:
+        beside = destination.with_name(destination.name + sums.ENDING)
+        written = part.with_name(beside.name)
+        written.write_text(made.sums.text, encoding="ascii")
+        files.flush_now(written)
+        listed[beside.name] = made.sums.digest
+        moved[written] = beside
+    with checksums.locked(destination.parent):
+        moved[part.with_name(SUMS)] = destination.with_name(SUMS)
+        checksums.write(part.with_name(SUMS), older=destination.with_name(SUMS), listed=listed)
         with writing():
-            part.replace(destination)
-            sums.replace(destination.with_name(SUMS))
-
-
-def _new_sums(path: Path, digest: str, part: Path) -> Path:
-    """Write the sums of ``path``'s folder with its new one: the format of ``sha256sum --check``."""
-    sums = path.with_name(SUMS)
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
-    kept = [line for line in lines if _name_in(line) != path.name]
-    part.write_text("".join(f"{line}\n" for line in [*kept, _line(path.name, digest)]), encoding="utf-8")
-    return part
-
-
-def _line(name: str, digest: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace("\n", "\\n")
-    return f"\\{digest}  {escaped}" if escaped != name else f"{digest}  {name}"
-
-
-def _name_in(line: str) -> str:
-    name = line.partition("  ")[2]
-    return name.replace("\\n", "\n").replace("\\\\", "\\") if line.startswith("\\") else name
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other builds with the same folder out while names are given."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            for new, name in moved.items():
+                new.replace(name)

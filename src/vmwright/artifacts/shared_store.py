@@ -23,11 +23,12 @@ from vmwright.artifacts import chunks, files
 from vmwright.artifacts.chunks import Manifest
 from vmwright.artifacts.locks import alone
 from vmwright.artifacts.object_store import ObjectStore
+from vmwright.artifacts.together import each
 from vmwright.errors import StoreError
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from pathlib import Path
@@ -213,7 +214,7 @@ class SharedStore:
                 sent[index] = chunk.sha256
             told.add(chunks.length(index, size))
 
-        await _each(numbers, send)
+        await each(numbers, send, at_once=PARALLEL)
         return Manifest(size_bytes=size, chunks=dict(sorted(sent.items())))
 
     async def _manifest(self, digest: str) -> Manifest:
@@ -238,7 +239,7 @@ class SharedStore:
             await asyncio.to_thread(chunks.write, part, index * manifest.chunk_bytes, data)
             told.add(len(data))
 
-        await _each(manifest.chunks, receive)
+        await each(manifest.chunks, receive, at_once=PARALLEL)
         if await files.sha256_of(part) != digest:
             raise self._damaged(digest)
 
@@ -272,24 +273,3 @@ def open_shared_store(settings: Settings, database: Database) -> SharedStore | N
 
 def _key(digest: str, name: str) -> str:
     return f"{FILES}/{digest}/{name}"
-
-
-async def _each(numbers: Iterable[int], work: Callable[[int], Awaitable[None]]) -> None:
-    """Work through the numbers, a few at once; the first failure ends it all."""
-    waiting = iter(numbers)
-
-    async def take() -> None:
-        for number in waiting:
-            await work(number)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(PARALLEL):
-                group.create_task(take())
-    except* (StoreError, OSError) as errors:
-        raise _first(errors) from None
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    one = errors.exceptions[0]
-    return _first(one) if isinstance(one, BaseExceptionGroup) else one
