@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-import stamina
-
 from vmwright.artifacts import store_failures
 from vmwright.artifacts.store_failures import PassingError
 from vmwright.errors import StoreError
@@ -78,6 +76,8 @@ class ObjectStore:
         self.url = url
         self._settings = settings
         self._store: Store | None = None
+        import stamina  # noqa: PLC0415 - most homes have no store: they do not wait for it
+
         # Each failed attempt is told by its end; stamina would print it to standard error.
         stamina.instrumentation.set_on_retry_hooks(())
         self._retry = stamina.AsyncRetryingCaller(

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import stamina
-
 from vmwright.builds import messages, sharing
 from vmwright.builds.inputs import remove_inputs
 from vmwright.builds.layers import remove_layers
@@ -146,6 +144,8 @@ async def _insistently(write: Callable[[], None]) -> None:
     :raises LostBuildError: others have the build.
     :raises VmwrightError: the database was away for so long that others will.
     """
+    import stamina  # noqa: PLC0415 - not before a build ends
+
     # it would print each attempt to standard error
     stamina.instrumentation.set_on_retry_hooks(())
     async for attempt in stamina.retry_context(

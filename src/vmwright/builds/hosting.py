@@ -9,10 +9,9 @@ from vmwright.builds.networks import network_for
 from vmwright.errors import MachineError, UnsupportedError
 from vmwright.machines import container_needs
 from vmwright.machines.choice import Choice, choose
-from vmwright.machines.container import ContainerMachine
 from vmwright.machines.host import kvm_verdict, reason_against_vm
 from vmwright.machines.machine import Machine, MachineKind, MachineSpec
-from vmwright.machines.qemu import QemuMachine
+from vmwright.machines.making import make_machine
 from vmwright.machines.sizes import fit, host_capacity
 from vmwright.settings import MachineChoice
 
@@ -54,9 +53,7 @@ async def machine_for(build: Build, base: BaseDisk, *, role: str = "") -> Machin
         f"network {spec.network}"
     )
     build.records.set(machine=choice.kind, accelerator=choice.accelerator, machine_reason=choice.reason)
-    if choice.kind is MachineKind.CONTAINER:
-        return ContainerMachine(spec, build.ledger, build.events)
-    return QemuMachine(spec, build.ledger, build.events)
+    return make_machine(choice.kind, spec, build.ledger, build.events)
 
 
 async def vm_for(build: Build, base: BaseDisk) -> Machine:
@@ -68,7 +65,7 @@ async def vm_for(build: Build, base: BaseDisk) -> Machine:
         choice = await choose_machine(MachineChoice.VM, base.facts.os_type, build.settings)
     except UnsupportedError as error:
         raise MachineError(f"The build must be finished in a VM: {error.message}", hint=error.hint) from error
-    return QemuMachine(_spec(build, base, choice), build.ledger, build.events)
+    return make_machine(MachineKind.VM, _spec(build, base, choice), build.ledger, build.events)
 
 
 def _spec(build: Build, base: BaseDisk, choice: Choice, *, role: str = "") -> MachineSpec:

@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from vmwright.cli.logs import print_logs
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import duration, minute
@@ -47,6 +46,8 @@ def templates(*, as_json: bool) -> None:
 
 def logs(name: str, *, follow: bool) -> None:
     """Print the customization.log of a build, and its validation.log where it has one."""
+    from vmwright.cli.logs import print_logs
+
     with opened() as (settings, database):
         found = listing.find_run(database, name)
         asyncio.run(print_logs(found.id, settings, database, follow=follow))

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from vmwright.runs.hints import SHORT
 from vmwright.runs.states import RunState
-from vmwright.runs.stored_request import StoredRequest
 from vmwright.state.host import host_id
 from vmwright.state.tables import BuildRow, LayerRow
 
@@ -30,6 +29,8 @@ def hint_to_go_on(session: Session, row: BuildRow) -> str | None:
     newest = newest_layer(session, row.id)
     if newest is None or not row.request or row.run_state == RunState.SUCCEEDED:
         return None
+    from vmwright.runs.stored_request import StoredRequest  # noqa: PLC0415 - lists do without what reads it
+
     steps = len(StoredRequest.model_validate(row.request).body["properties"].get("customize") or ())
     short = row.id[:SHORT]
     where = "" if newest.host == host_id() or newest.digest else ", on the host that has its disk"

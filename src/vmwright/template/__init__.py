@@ -16,12 +16,28 @@
 
 from __future__ import annotations
 
-from vmwright.template.files import read_all
-from vmwright.template.model import Template
-from vmwright.template.parameter_file import ParameterFile
-from vmwright.template.problems import Place, Problem, Severity
-from vmwright.template.readings import Readings
-from vmwright.template.whole import Reading, read
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vmwright.template.files import read_all
+    from vmwright.template.model import Template
+    from vmwright.template.parameter_file import ParameterFile
+    from vmwright.template.problems import Place, Problem, Severity
+    from vmwright.template.readings import Readings
+    from vmwright.template.whole import Reading, read
+
+HOMES = {
+    "ParameterFile": "parameter_file",
+    "Place": "problems",
+    "Problem": "problems",
+    "Reading": "whole",
+    "Readings": "readings",
+    "Severity": "problems",
+    "Template": "model",
+    "read": "whole",
+    "read_all": "files",
+}
 
 __all__ = [
     "ParameterFile",
@@ -34,3 +50,10 @@ __all__ = [
     "read",
     "read_all",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: whoever works with the model alone does not wait for what reads templates."""
+    if name not in HOMES:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"{__name__}.{HOMES[name]}"), name)
