@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, SHARED
-from tests.image_trees import differences, mounted, tree_of
+from tests.image_trees import mounted
 from tests.vmwright_command import Vmwright, shell, write_template
 from vmwright.artifacts import ArtifactStore
 from vmwright.disks.vhd import verify_fixed_vhd
@@ -110,22 +110,6 @@ async def test_the_vhd_quickstart_builds(vmwright: Vmwright, tmp_path: Path, led
             assert hashlib.file_digest(file, "sha256").hexdigest() == expected
     async with mounted(out / "hello.vhd", tmp_path / "look", ledger) as root:
         assert (root / "etc/quickstart/user").read_text() == "packer\n"
-
-
-@pytest.mark.emulated
-@pytest.mark.slow
-async def test_both_machines_give_equal_images(vmwright: Vmwright, tmp_path: Path, ledger: Ledger) -> None:
-    example = ROOT / "examples" / "hello-linux.json"
-    trees = []
-    for machine in ("container", "vm"):
-        built = vmwright("build", example, "--machine", machine, "--out", tmp_path / machine)
-        assert built.code == 0, built.err
-        async with mounted(
-            tmp_path / machine / "hello-linux.vhd", tmp_path / f"look-{machine}", ledger
-        ) as root:
-            trees.append(tree_of(root))
-    assert differences(*trees) == []
-    assert "/usr/sbin/nginx" in trees[0]
 
 
 @pytest.mark.emulated
