@@ -98,6 +98,7 @@ class ScriptedMachine:
     loss: MachineLostError | None = None
     told: list[str] = field(default_factory=list)
     kind: MachineKind = MachineKind.CONTAINER
+    received: int | None = 0
     disk: Path = Path()
 
     async def start(self, disk: Path) -> LinuxGuest:
@@ -116,6 +117,9 @@ class ScriptedMachine:
         self.told.append(f"checkpoint {place(self.disk) + 1:03d}.qcow2")
         await create_overlay(layer, backing=self.disk, backing_format=DiskFormat.QCOW2)
         self.disk = layer
+
+    def received_bytes(self) -> int | None:
+        return self.received
 
     async def power_off(self) -> None:
         self.told.append("power off")

@@ -119,6 +119,18 @@ class StepEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepCached(Event):
+    """A step is not run: its layer is in the cache, of a ``build`` that ran it. Generalizing has no kind."""
+
+    number: int
+    total: int
+    name: str
+    kind: str
+    build: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output(Event):
     """One line that a step, the deprovisioning or a source's bootstrap printed, without its newline."""
 
@@ -229,5 +241,5 @@ class Events:
 
 def as_json(event: Event) -> str:
     """Return an event as one line of JSON: ``type`` is its name, ``at`` in ISO 8601."""
-    fields = {"type": type(event).__name__, **dataclasses.asdict(event), "at": event.at.isoformat()}
-    return json.dumps(fields, ensure_ascii=False)
+    fields = {"type": type(event).__name__, **dataclasses.asdict(event)}
+    return json.dumps(fields, ensure_ascii=False, default=datetime.isoformat)

@@ -227,6 +227,22 @@ class KeepSettings(BaseModel):
     gib: float = Field(default=50.0, ge=0, description="GiB of such layers; the oldest go first.")
 
 
+class CacheSettings(BaseModel):
+    """The layers of builds that later builds take instead of running the same steps again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_age_hours: float = Field(
+        default=24.0, ge=0, description="Hours after which a step that used the network is run again."
+    )
+    max_size_gib: float = Field(
+        default=20.0, ge=0, description="GiB on this host; what was taken longest ago goes. 0: no cache."
+    )
+    service: bool = Field(
+        default=False, description="Whether builds of the service's templates use the cache, too."
+    )
+
+
 class OidcSettings(BaseModel):
     """An OpenID Connect issuer whose tokens the service takes, instead of giving out its own."""
 
@@ -331,6 +347,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     keep: KeepSettings = Field(default_factory=KeepSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
     identities: dict[str, IdentitySettings] = Field(
         default_factory=dict, description='Resource id of an identity, or "*" for any -> what it may do here.'

@@ -168,6 +168,7 @@ class Attempt:
         # not before: whoever takes a build over that has not ended goes on from what is removed now
         if recorded is ending.error:
             await ending.tidy()
+            await ending.bound_cache()
         self._log.close()
         self._event_file.close()
         return recorded

@@ -25,14 +25,23 @@ async def note(build: Build, stage: Stage, *, is_fresh: bool) -> None:
 
     :param is_fresh: whether no step has changed the disk yet; else that is not known any more.
     """
-    if stage.machine.kind is MachineKind.CONTAINER and await kept(build) is None:
+    if stage.machine.kind is MachineKind.CONTAINER and await read(build) is None:
         found = dict(await boot_files(stage.guest)) if is_fresh else {}
-        data = json.dumps(found).encode()
-        (build.root / FILE_NAME).write_bytes(data)
-        await sharing.keep(build, FILE_NAME, data)
+        await keep(build, json.dumps(found).encode())
+
+
+async def keep(build: Build, data: bytes) -> None:
+    """Keep what the guest booted from, as ``read`` returns it."""
+    (build.root / FILE_NAME).write_bytes(data)
+    await sharing.keep(build, FILE_NAME, data)
+
+
+async def read(build: Build) -> bytes | None:
+    """Return what was kept as it is, to be kept for another build."""
+    return await sharing.kept(build, FILE_NAME)
 
 
 async def kept(build: Build) -> BootFiles | None:
     """Return what was kept, None where no container has had the disk."""
-    data = await sharing.kept(build, FILE_NAME)
+    data = await read(build)
     return None if data is None else dict(json.loads(data))

@@ -16,6 +16,7 @@ from vmwright.errors import BuildError, MachineError
 from vmwright.events import Outcome, StepEnded, StepStarted
 from vmwright.machines.machine import MachineKind
 from vmwright.runs.states import RunSubState
+from vmwright.template.model import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,9 +49,11 @@ async def customize(build: Build, workshop: Workshop, ready: ReadyStep) -> None:
     build.records.set(run_sub_state=RunSubState.CUSTOMIZING)
 
     async def run() -> None:
+        before = workshop.machine.received_bytes()
         result = await run_recorded(build, workshop, ready)
         build.records.step_ran(ready.number, result.exit_code)
-        await workshop.commit(ready.number)
+        fetched = before is None or workshop.machine.received_bytes() != before
+        await workshop.commit(ready.number, network_used=fetched and isinstance(ready.step, Shell))
         await sharing.share_logs(build)
 
     await unless_lost(build, workshop, run)

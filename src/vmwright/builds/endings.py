@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vmwright.builds import messages, sharing
 from vmwright.builds.inputs import remove_inputs
 from vmwright.builds.layers import remove_layers
+from vmwright.caching.pruning import bound
 from vmwright.errors import (
     BuildCanceledError,
     DistributeError,
@@ -79,6 +80,16 @@ class Ending:
                 await remove_inputs(self.build)
         except (VmwrightError, OSError) as error:  # TimeoutError is an OSError
             self.build.events.warn(f"Not all could be removed, the next command tries again: {error}")
+
+    async def bound_cache(self) -> None:
+        """Keep the cache within its size, where the build may have added to it."""
+        build = self.build
+        if not build.request.uses_cache:
+            return
+        try:
+            await asyncio.to_thread(bound, build.database, build.settings)
+        except (VmwrightError, OSError) as error:
+            build.events.warn(f"The cache may be larger than [cache] max_size_gib: {error}")
 
     async def record(self, *, seconds: float) -> VmwrightError | None:
         """Tell the log and the database; return the build's error, or what kept that from them."""

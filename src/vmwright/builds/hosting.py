@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from vmwright.builds.guest_environment import azure_environment
 from vmwright.builds.networks import network_for
 from vmwright.errors import MachineError, UnsupportedError
+from vmwright.events import Events
 from vmwright.machines import container_needs
 from vmwright.machines.choice import Choice, choose
 from vmwright.machines.host import kvm_verdict, reason_against_vm
@@ -38,6 +40,15 @@ async def choose_machine(wish: MachineChoice, os_type: OsType, settings: Setting
         container_reason=await container_needs.obstacle(),
         vm_reason=reason_against_vm(),
     )
+
+
+async def planned(build: Build, base: BaseDisk) -> tuple[MachineKind, MachineSpec]:
+    """Return what ``machine_for`` would make, without saying or recording anything.
+
+    :raises UnsupportedError: nothing on this host can run it.
+    """
+    choice = await choose_machine(build.request.machine, base.facts.os_type, build.settings)
+    return choice.kind, _spec(dataclasses.replace(build, events=Events()), base, choice)
 
 
 async def machine_for(build: Build, base: BaseDisk, *, role: str = "") -> Machine:

@@ -24,6 +24,7 @@ from vmwright.state.resources import ResourceKind
 if TYPE_CHECKING:
     from vmwright.artifacts.facts import Provisioning
     from vmwright.builds.build import Build
+    from vmwright.builds.step_cache import StepCache
     from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
     from vmwright.state.resources import Resource
@@ -33,10 +34,11 @@ WRITABLE = 0o600
 
 
 class Layers:
-    """The chain of one attempt; ``restore`` comes first."""
+    """The chain of one attempt; ``restore`` comes first. What is put on it is kept in the cache, too."""
 
-    def __init__(self, build: Build, base: BaseDisk) -> None:
+    def __init__(self, build: Build, base: BaseDisk, cache: StepCache) -> None:
         self._build = build
+        self._cache = cache
         self._base = base
         self._files = layer_files(build)
         self._copies = build.root / "copies" / "layers"
@@ -92,18 +94,30 @@ class Layers:
         )
         return top
 
-    async def commit(self, machine: Machine, *, step: int, deprovisioning: bytes | None) -> None:
-        """Freeze the top as it is after ``step``, while the guest runs, and go on in a new one."""
+    async def commit(
+        self, machine: Machine, *, step: int, deprovisioning: bytes | None, network_used: bool = True
+    ) -> None:
+        """Freeze the top as it is after ``step``, while the guest runs, and go on in a new one.
+
+        :param network_used: whether the step may have fetched something; see ``caching``.
+        """
         above = self._files.new()
         self._claim(above)
         await machine.checkpoint(above)
-        await self._record_top(step=step, deprovisioning=deprovisioning)
+        layer = await self._record_top(step=step, deprovisioning=deprovisioning)
+        self._put_on(layer, network_used=network_used)
 
     async def seal(
-        self, *, step: int, deprovisioning: bytes | None = None, provisioning: Provisioning | None = None
+        self,
+        *,
+        step: int,
+        deprovisioning: bytes | None = None,
+        provisioning: Provisioning | None = None,
+        network_used: bool = False,
     ) -> None:
         """Commit the top of a machine that is switched off."""
-        await self._record_top(step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+        layer = await self._record_top(step=step, deprovisioning=deprovisioning, provisioning=provisioning)
+        self._put_on(layer, network_used=network_used)
 
     async def adopt(
         self,
@@ -123,7 +137,7 @@ class Layers:
             raise BuildError("The disk is written already: no layer can be put under it")
         layer = await self._layer(path, step=step, deprovisioning=deprovisioning, provisioning=provisioning)
         self._build.records.layer_adopted(layer)
-        self._committed.append(layer)
+        self._put_on(layer, network_used=False)
 
     async def drop_top(self) -> None:
         """Remove what is not committed; no machine may have it open."""
@@ -137,15 +151,20 @@ class Layers:
 
     async def _record_top(
         self, *, step: int, deprovisioning: bytes | None, provisioning: Provisioning | None = None
-    ) -> None:
+    ) -> Layer:
         """Make the top a layer: its bytes are on the disk, and shared, before there is a row."""
         top = self._uncommitted[0]
         path = Path(top.identity)
         await flush(path)
         layer = await self._layer(path, step=step, deprovisioning=deprovisioning, provisioning=provisioning)
         self._build.records.layer_committed(layer, top)
-        self._committed.append(layer)
         del self._uncommitted[0]
+        return layer
+
+    def _put_on(self, layer: Layer, *, network_used: bool) -> None:
+        below = self.newest
+        self._committed.append(layer)
+        self._cache.keep(layer, below, network_used=network_used)
 
     async def _layer(
         self, path: Path, *, step: int, deprovisioning: bytes | None, provisioning: Provisioning | None

@@ -21,6 +21,7 @@ from vmwright.events import (
     Output,
     Phase,
     PhaseStarted,
+    StepCached,
     StepEnded,
     StepStarted,
     Stream,
@@ -108,6 +109,13 @@ class CustomizationLog:
     def _(self, event: StepStarted) -> None:
         self._err(event, f"(telemetry) Starting provisioner {PROVISIONERS[event.kind]}")
         self._say(f"Step {event.number} of {event.total}: {event.name} ({event.kind})")
+
+    @_write.register
+    def _(self, event: StepCached) -> None:
+        step = (
+            f"Step {event.number} of {event.total}: {event.name} ({event.kind})" if event.kind else event.name
+        )
+        self._say(f"{step} from the cache, made {event.made_at:%Y-%m-%d %H:%M} UTC by build {event.build}")
 
     @_write.register
     def _(self, event: Output) -> None:

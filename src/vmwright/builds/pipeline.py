@@ -18,6 +18,7 @@ from vmwright.builds.customizing import customize, open_workshop
 from vmwright.builds.finishing import finish_disk
 from vmwright.builds.layers import Layers
 from vmwright.builds.phases import phase
+from vmwright.builds.step_cache import StepCache
 from vmwright.builds.validating import Verdict, validate
 from vmwright.builds.workshop import Workshop
 from vmwright.distributors.distributor import RunOutput
@@ -66,13 +67,16 @@ async def run_pipeline(
     with phase(build.events, Phase.FETCH):
         await step("fetch", type(None), partial(inputs.fetch_steps, build))
         steps = await inputs.open_steps(build)
-    layers = Layers(build, base)
+    cache = StepCache(build)
+    cleanup.push_async_callback(cache.close)
+    layers = Layers(build, base, cache)
     cleanup.push_async_callback(layers.drop_top)
     await build.interrupts.run(layers.restore())
     if build.template.validate and build.template.validate.source_validation_only:
         with phase(build.events, Phase.VALIDATE):
             work = partial(validate, build, base, layers, steps.validate)
             return Results(verdict=await step("validate", Verdict, work))
+    await build.interrupts.run(cache.take(base, steps, layers))
     workshop = Workshop(build, base, layers)
     cleanup.push_async_callback(workshop.close)
     if not layers.is_generalized:

@@ -43,14 +43,20 @@ class Workshop(Stage):
         await self.close()
         await self._start(await vm_for(self._build, base))
 
-    async def commit(self, step: int) -> None:
-        """Freeze the disk as it is after ``step``, a layer from then on."""
-        await self.layers.commit(self.machine, step=step, deprovisioning=await read_script(self.guest))
+    async def commit(self, step: int, *, network_used: bool) -> None:
+        """Freeze the disk as it is after ``step``, a layer from then on.
+
+        :param network_used: whether the step may have fetched something.
+        """
+        script = await read_script(self.guest)
+        await self.layers.commit(self.machine, step=step, deprovisioning=script, network_used=network_used)
 
     async def seal(self, step: int, provisioning: Provisioning) -> None:
         """Switch the machine off; its disk is a layer from then on."""
         await self.machine.power_off()
-        await self.layers.seal(step=step, provisioning=provisioning)
+        newest = self.layers.newest
+        is_custom = newest is not None and newest.deprovisioning not in {None, DEFAULT}
+        await self.layers.seal(step=step, provisioning=provisioning, network_used=is_custom)
         await self.close()
 
     async def _start(self, machine: Machine) -> None:

@@ -35,6 +35,9 @@ app.command(sources)
 images = App(name="images", help="The images that builds distributed: managed images, gallery versions.")
 app.command(images)
 
+cache = App(name="cache", help="What builds have left for later ones: the disk after each step.")
+app.command(cache)
+
 principals = App(name="principals", help="Who may log in to vmwright serve with a secret of its own.")
 app.command(principals)
 
@@ -68,6 +71,12 @@ def build(
     priority: Annotated[
         int | None, Parameter(help="With --detach: higher ones are built first; default: 0.")
     ] = None,
+    no_cache: Annotated[
+        bool, Parameter(help="Run all steps, and keep nothing of them for later builds.")
+    ] = False,
+    refresh: Annotated[
+        str | None, Parameter(help="Run this step (number or name) and the later ones, cached or not.")
+    ] = None,
     json: Annotated[bool, Parameter(name="--json", help="Print one JSON event a line.")] = False,
 ) -> None:
     """Build an image from a template, here and now."""
@@ -83,6 +92,8 @@ def build(
         name=name,
         detach=detach,
         priority=priority,
+        uses_cache=not no_cache,
+        refresh=refresh,
         as_json=json,
     )
 
@@ -304,6 +315,28 @@ def remove(urn: Annotated[str, Parameter(help="PUBLISHER:OFFER:SKU[:VERSION]")],
     from vmwright.cli import sources as command
 
     command.remove(urn)
+
+
+@cache.command(name="list")
+def list_cache(*, json: Json = False) -> None:
+    """List the layers of the cache on this host."""
+    from vmwright.cli import cache as command
+
+    command.list_cache(as_json=json)
+
+
+@cache.command(name="prune")
+def prune_cache(
+    *,
+    max_size: Annotated[
+        str | None, Parameter(help="Keep this much, such as 10GiB; default: [cache] max_size_gib.")
+    ] = None,
+    all_: Annotated[bool, Parameter(name="--all", help="Keep nothing but what builds use.")] = False,
+) -> None:
+    """Remove what was taken longest ago, until the rest fits."""
+    from vmwright.cli import cache as command
+
+    command.prune_cache(max_size, everything=all_)
 
 
 Principal = Annotated[str, Parameter(help="A name, a client id or an object id.")]

@@ -21,12 +21,13 @@ from vmwright.template.formats import is_name
 from vmwright.workers.reaper import reap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from vmwright.settings import Settings
     from vmwright.state.database import Database
     from vmwright.template import Problem, Readings, Template
+    from vmwright.template.model import Customizer
 
 
 def build(
@@ -40,6 +41,8 @@ def build(
     name: str | None,
     detach: bool,
     priority: int | None,
+    uses_cache: bool,
+    refresh: str | None,
     as_json: bool,
 ) -> None:
     """Build a template, or those of a deployment; the program's exit code tells how it went."""
@@ -60,8 +63,10 @@ def build(
                 out=out.absolute() if out else None,
                 formats=_formats(formats, out),
                 secrets=tuple(readings.secrets),
+                uses_cache=uses_cache,
+                refresh_from=begin,
             )
-            for template in templates
+            for template, begin in zip(templates, refreshed(refresh, templates), strict=True)
         ]
         run(_check(requests, settings, database))
         with shown_events(as_json_lines=as_json) as events:
@@ -167,6 +172,31 @@ def _found(problem: Problem) -> ProblemFound:
         message=problem.message,
         hint=problem.hint,
     )
+
+
+def refreshed(wish: str | None, templates: Sequence[Template]) -> list[int | None]:
+    """Return the number of the step that ``--refresh`` names in each template, None where it has none of it.
+
+    :raises TemplateError: none of them has such a step.
+    """
+    found = [None if wish is None else _step_number(wish, template) for template in templates]
+    if wish is not None and not any(found):
+        names = [f"{number} {step.name}" for one in templates for number, step in _numbered(one)]
+        raise TemplateError(
+            f"--refresh {wish}: there is no such step",
+            hint=f"its number or name: {', '.join(names)}" if names else "the template has no steps",
+        )
+    return found
+
+
+def _step_number(wish: str, template: Template) -> int | None:
+    names = (number for number, step in _numbered(template) if step.name == wish)
+    by_number = int(wish) if wish.isdecimal() and 1 <= int(wish) <= len(template.customize) else None
+    return next(names, by_number)
+
+
+def _numbered(template: Template) -> Iterator[tuple[int, Customizer]]:
+    return enumerate(template.customize, start=1)
 
 
 def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:

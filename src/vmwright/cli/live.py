@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vmwright.cli.screen import printable
-from vmwright.cli.words import duration, size
+from vmwright.cli.words import cached, duration, size
 from vmwright.events import (
     BuildEnded,
     BuildQueued,
@@ -33,6 +33,7 @@ from vmwright.events import (
     PhaseEnded,
     PhaseStarted,
     Progress,
+    StepCached,
     StepEnded,
     StepStarted,
 )
@@ -147,6 +148,10 @@ class LiveTerminal:
                 self.console.print(Text(f"    {line}", style="dim"))
         self._keep("✓" if ok else "✗", "green" if ok else "bold red", self._running, duration(event.seconds))
         self._begin(self._phase)
+
+    @_show.register
+    def _(self, event: StepCached) -> None:
+        self._keep("✓", "green", cached(event))
 
     @_show.register
     def _(self, event: Notice) -> None:

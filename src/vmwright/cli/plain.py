@@ -7,7 +7,7 @@ from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
 from vmwright.cli.screen import printable
-from vmwright.cli.words import counted, duration, ended
+from vmwright.cli.words import cached, counted, duration, ended
 from vmwright.events import (
     BuildEnded,
     BuildQueued,
@@ -20,6 +20,7 @@ from vmwright.events import (
     Output,
     PhaseEnded,
     PhaseStarted,
+    StepCached,
     StepEnded,
     StepStarted,
 )
@@ -70,6 +71,10 @@ class PlainLines:
     @_show.register
     def _(self, event: StepStarted) -> None:
         self._line(event, f"step {event.number}/{event.total} {event.name} ({event.kind})")
+
+    @_show.register
+    def _(self, event: StepCached) -> None:
+        self._line(event, cached(event))
 
     @_show.register
     def _(self, event: Output) -> None:

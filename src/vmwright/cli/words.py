@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmwright.events import Outcome
+from vmwright.runs.hints import SHORT
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+
+    from vmwright.events import StepCached
 
 KIB = 1024
 MINUTES_OF_TWO_HOURS = 120
@@ -34,6 +37,13 @@ def counted(count: int, thing: str) -> str:
 def ended(outcome: Outcome) -> str:
     """Return how something ended, in a sentence: ``partially succeeded``."""
     return ENDED.get(outcome, outcome)
+
+
+def cached(event: StepCached) -> str:
+    """Return what is said of a step that is not run: ``step 1/2 x (Shell): from the cache ...``."""
+    step = f"step {event.number}/{event.total} {event.name} ({event.kind})" if event.kind else event.name
+    ago = age(event.at - event.made_at)
+    return f"{step}: from the cache (made {ago} ago by build {event.build[:SHORT]})"
 
 
 def size(count: int) -> str:

@@ -59,6 +59,11 @@ class NsenterTransport:
         self._within = within
 
     @property
+    def leader(self) -> int:
+        """The process id of the container's init."""
+        return self._leader
+
+    @property
     def is_up(self) -> bool:
         """Whether the container's init is there (its process id alone would say nothing: ids are reused)."""
         return bool(self._since) and started(self._leader) == self._since

@@ -25,7 +25,7 @@ from vmwright.machines import nspawn, pasta
 from vmwright.machines.cgroup import Cgroup
 from vmwright.machines.cgroup_trees import hierarchies, kill_all
 from vmwright.machines.container_needs import refuse_other_partitions
-from vmwright.machines.container_network import ContainerNetwork
+from vmwright.machines.container_network import ContainerNetwork, received_bytes
 from vmwright.machines.losses import an_end, loss
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.removal import to_its_end
@@ -137,6 +137,10 @@ class ContainerMachine:
             await self._network.set_resolver()
         except (MachineError, ProcessError) as error:
             raise await self.lost() or error from None
+
+    def received_bytes(self) -> int | None:
+        """Return what the interfaces of the container have received; see ``Machine.received_bytes``."""
+        return received_bytes(self._transport.leader)
 
     async def power_off(self) -> None:
         """Switch the container off, give freed blocks back, close the disk; see ``Machine.power_off``."""

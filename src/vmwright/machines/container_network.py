@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.errors import MachineError
@@ -18,7 +19,6 @@ from vmwright.machines.passt import nameservers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.network import Network
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 INTERFACE = "host0"  # systemd-nspawn's name for it
 ADDRESS_SECONDS = 60.0
 POLL_SECONDS = 0.1
+HEADING_LINES = 2  # of /proc/PID/net/dev
 
 ASK_FOR_ADDRESS = rf"""
 set -e
@@ -46,6 +47,19 @@ else
 fi
 """
 LEASED_SERVERS = "sed -n s/^DNS=//p /run/systemd/netif/leases/*"
+
+
+def received_bytes(leader: int) -> int | None:
+    """Return what the interfaces of a process's network have received, but for its own; None: it is gone.
+
+    :param leader: a container's init.
+    """
+    try:
+        lines = Path(f"/proc/{leader}/net/dev").read_text().splitlines()[HEADING_LINES:]
+    except OSError:
+        return None
+    counts = (line.partition(":") for line in lines)
+    return sum(int(fields.split()[0]) for name, _, fields in counts if name.strip() != "lo")
 
 
 class ContainerNetwork:

@@ -105,6 +105,9 @@ class Machine(Protocol):
         :raises MachineLostError: see ``lost``; what was done since the layer before counts for nothing then.
         """
 
+    def received_bytes(self) -> int | None:
+        """Return how much has come to the guest over its network since it started; None: not known."""
+
     async def power_off(self) -> None:
         """Shut the guest down in good order and wait until its disk is closed."""
 

@@ -139,6 +139,10 @@ class QemuMachine:
         self._disk = layer
         await asyncio.to_thread(_flush, disk)
 
+    def received_bytes(self) -> int | None:
+        """Return None: passt does not tell; see ``Machine.received_bytes``."""
+        return None
+
     async def power_off(self) -> None:
         """Shut the guest down: by its own command first, by the power button where that does not end it."""
         qemu, disk = self._running_qemu(), self._running_disk()

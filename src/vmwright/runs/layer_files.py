@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from vmwright.artifacts.garbage import Collected, removed_file
+from vmwright.state.cache_tables import CachedLayerRow, CachedOutputRow
 from vmwright.state.database import lock
 from vmwright.state.host import host_id
 from vmwright.state.resources import ResourceKind
@@ -39,10 +40,10 @@ class LayerFiles:
         self._database = database
         self.folder = home / FOLDER / database.id
 
-    def new(self) -> Path:
-        """Return a path for a layer to be made: whoever makes it claims it first."""
+    def new(self, ending: str = "qcow2") -> Path:
+        """Return a path for a layer, or for what is made of one: whoever makes it claims it first."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return self.folder / f"{uuid.uuid4()}.qcow2"
+        return self.folder / f"{uuid.uuid4()}.{ending}"
 
     def remove_unused(self, paths: Iterable[Path]) -> Collected:
         """Remove those files that nothing refers to."""
@@ -54,7 +55,7 @@ class LayerFiles:
 
     def sweep(self) -> Collected:
         """Remove all files that nothing refers to."""
-        there = set(map(str, self.folder.glob("*.qcow2")))
+        there = set(map(str, self.folder.glob("*")))
         with self._database.session() as session:
             known = {path for asked in _references() for path in session.scalars(asked)}
         return self.remove_unused(map(Path, sorted(there - known)))
@@ -74,7 +75,7 @@ def folders_of_others(home: Path, database: Database) -> list[Path]:
     return [folder for folder in (home / FOLDER).glob("*") if folder.name != database.id]
 
 
-def _references() -> tuple[Select[str], ...]:
+def _references() -> tuple[Select[Any], ...]:
     """Return what finds the paths of all files of this host that something refers to.
 
     A claim is struck out as its row is written: they are read in this order.
@@ -84,4 +85,6 @@ def _references() -> tuple[Select[str], ...]:
             ResourceRow.host == host_id(), ResourceRow.kind == ResourceKind.PATH
         ),
         select(LayerRow.path).where(LayerRow.host == host_id()),
+        select(CachedLayerRow.path).where(CachedLayerRow.host == host_id()),
+        select(CachedOutputRow.path).where(CachedOutputRow.host == host_id()),
     )

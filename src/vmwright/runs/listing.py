@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import defer
@@ -38,6 +38,7 @@ class RunRecord:
     :param host: the name of the host that has it now.
     :param place: in the queue, from 1: about the order in which the waiting ones will run.
     :param template_id: the resource id of the service's template that it is of.
+    :param from_cache: the steps that it did not run, with the builds that had (``BuildRow.from_cache``).
     :param correlation_id: of the service's request that asked for it.
     """
 
@@ -59,6 +60,7 @@ class RunRecord:
     template_id: str | None = None
     correlation_id: str | None = None
     outputs: tuple[RunOutput, ...] = ()
+    from_cache: tuple[dict[str, Any], ...] = ()
 
     def as_document(self) -> dict[str, object]:
         """Return the run as JSON; ``lastRunStatus`` and run outputs have the service's shape."""
@@ -84,6 +86,7 @@ class RunRecord:
             "priority": self.priority,
             "templateId": self.template_id,
             "correlationId": self.correlation_id,
+            "fromCache": list(self.from_cache),
             "runOutputs": [output.as_document() for output in self.outputs],
         }
 
@@ -225,4 +228,5 @@ def _record(
         template_id=row.template_id,
         correlation_id=row.correlation_id,
         outputs=outputs,
+        from_cache=tuple(row.from_cache or ()),
     )

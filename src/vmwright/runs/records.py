@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 
 from vmwright.artifacts.facts import Provisioning
 from vmwright.distributors.distributor import RunOutput
+from vmwright.errors import BuildError
 from vmwright.runs.layer import Layer
 from vmwright.runs.layer_files import LOCK
 from vmwright.runs.queue import guarded
@@ -132,6 +133,24 @@ class BuildRecords:
             session.execute(delete(StepRow).where(*self._step(number)))
             session.add(row)
 
+    def step_cached(self, number: int, *, name: str, kind: str) -> None:
+        """Record a step that has not run, as its layer was there already."""
+        now = datetime.now(UTC)
+        row = StepRow(
+            build_id=self._id,
+            number=number,
+            attempt=self._claim.attempt,
+            name=name,
+            kind=kind,
+            state=RunState.SUCCEEDED,
+            exit_code=0,
+            started_at=now,
+            ended_at=now,
+        )
+        with self.writing() as session:
+            session.execute(delete(StepRow).where(*self._step(number)))
+            session.add(row)
+
     def step_ran(self, number: int, exit_code: int | None) -> None:
         """Record that a step has done its work: it has ended once its layer is committed."""
         with self.writing() as session:
@@ -191,9 +210,14 @@ class BuildRecords:
             session.execute(delete(ResourceRow).where(ResourceRow.id == claim.id))
 
     def layer_adopted(self, layer: Layer) -> None:
-        """Record a layer whose file others refer to, too."""
+        """Record a layer whose file others refer to, too.
+
+        :raises BuildError: they have given it up meanwhile.
+        """
         with self.writing() as session:
             lock(session, LOCK)
+            if not layer.path.exists():
+                raise BuildError(f"The layer {layer.path} is gone")
             self._add_layer(session, layer)
 
     def _add_layer(self, session: Session, layer: Layer) -> None:
@@ -206,7 +230,7 @@ class BuildRecords:
             path=str(layer.path),
             digest=layer.digest,
             size_bytes=layer.size_bytes,
-            deprovisioning=_encoded(layer.deprovisioning),
+            deprovisioning=encoded(layer.deprovisioning),
             provisioning=layer.provisioning,
             committed_at=datetime.now(UTC),
         )
@@ -282,14 +306,16 @@ def _layer(row: LayerRow) -> Layer:
         path=Path(row.path),
         digest=row.digest,
         size_bytes=row.size_bytes,
-        deprovisioning=_decoded(row.deprovisioning),
+        deprovisioning=decoded(row.deprovisioning),
         provisioning=Provisioning(row.provisioning) if row.provisioning else None,
     )
 
 
-def _encoded(script: bytes | None) -> str | None:
+def encoded(script: bytes | None) -> str | None:
+    """Return a script of a guest as the database has it."""
     return None if script is None else base64.b64encode(script).decode()
 
 
-def _decoded(script: str | None) -> bytes | None:
+def decoded(script: str | None) -> bytes | None:
+    """Return a script of a guest as the guest has it."""
     return None if script is None else base64.b64decode(script)

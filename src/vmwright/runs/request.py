@@ -27,6 +27,8 @@ class BuildRequest:
         both must exist.
     :param secrets: values of the template that nobody may read in a log, beside those in its addresses.
     :param template_id: the resource id of a template of the service; it tells templates of one name apart.
+    :param uses_cache: whether steps are taken from the cache, and kept for later builds.
+    :param refresh_from: the first step that is run again although the cache may have it.
     """
 
     template: Template
@@ -37,6 +39,8 @@ class BuildRequest:
     makes_galleries: bool = True
     secrets: tuple[str, ...] = ()
     template_id: str | None = None
+    uses_cache: bool = False
+    refresh_from: int | None = None
 
     @property
     def key(self) -> str:

@@ -34,6 +34,8 @@ class StoredRequest(BaseModel):
     makes_galleries: bool
     secrets: tuple[str, ...]
     template_id: str | None = None
+    uses_cache: bool = False
+    refresh_from: int | None = None
     again_from: str | None = None
 
 
@@ -51,6 +53,8 @@ def stored(request: BuildRequest, *, again_from: str | None = None) -> dict[str,
         makes_galleries=request.makes_galleries,
         secrets=request.secrets,
         template_id=request.template_id,
+        uses_cache=request.uses_cache,
+        refresh_from=request.refresh_from,
         again_from=again_from,
     ).model_dump(mode="json")
 
@@ -76,4 +80,6 @@ def restored(kept: StoredRequest, document: dict[str, Any]) -> BuildRequest:
         makes_galleries=kept.makes_galleries,
         secrets=kept.secrets,
         template_id=kept.template_id,
+        uses_cache=kept.uses_cache,
+        refresh_from=kept.refresh_from,
     )

@@ -115,6 +115,7 @@ class BuildRow(Base):
     ``memory_mib`` are what the template asks for. ``taken_at`` is when an executor took the build last;
     ``overtaken`` counts the builds that went first because this one is big, until ``held_by`` names an
     executor that makes room for it. ``correlation_id`` is that of the service's request which asked for it.
+    ``from_cache`` has the steps that were not run, with the builds that they are of.
     """
 
     __tablename__ = "builds"
@@ -156,6 +157,7 @@ class BuildRow(Base):
     correlation_id: Mapped[str | None] = mapped_column(String(36))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    from_cache: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
 
     @validates("name", "template_id")
     def _set_key(self, column: str, value: str | None) -> str | None:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 
 from vmwright.artifacts.garbage import ArtifactGarbage, Collected, removed_file, size_on_disk
 from vmwright.artifacts.homes import folders_of_others
+from vmwright.caching.pruning import bound
 from vmwright.errors import VmwrightError
 from vmwright.images import open_images
 from vmwright.runs import layer_files
@@ -84,7 +85,7 @@ async def _collect_builds(database: Database, settings: Settings, events: Events
         for build in _to_drop(kept, settings, now):
             removed += await asyncio.to_thread(_drop, build, database, LayerFiles(settings.home, database))
         removed += await asyncio.to_thread(_drop_copies, database, settings)
-        removed += await asyncio.to_thread(LayerFiles(settings.home, database).sweep)
+        removed += await asyncio.to_thread(bound, database, settings)
     except (VmwrightError, OSError) as error:
         events.warn(f"The layers of a build that has ended could not be removed: {error}")
     return removed

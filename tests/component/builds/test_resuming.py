@@ -78,7 +78,7 @@ async def test_a_build_goes_on_behind_its_newest_layer(
 async def test_a_step_has_succeeded_once_its_layer_is_there(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(_workshop: Workshop, _step: int) -> None:
+    async def fails(_workshop: Workshop, _step: int, *, network_used: bool) -> None:
         raise BuildError("the disk is full")
 
     with monkeypatch.context() as broken:

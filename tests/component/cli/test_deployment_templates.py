@@ -148,6 +148,8 @@ def build(
             machine=None,
             name=None,
             detach=False,
+            uses_cache=False,
+            refresh=None,
             priority=None,
             as_json=as_json,
         )

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from vmwright.state import service_tables  # noqa: F401 - its tables are part of the metadata
+from vmwright.state import cache_tables, service_tables  # noqa: F401 - their tables are part of the metadata
 from vmwright.state.tables import Base
 
 context.configure(

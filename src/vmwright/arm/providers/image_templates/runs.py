@@ -83,6 +83,7 @@ def submit(resource: Resource, service: Service, *, correlation_id: str = "") ->
         machine=service.settings.machine,
         makes_galleries=False,
         template_id=resource.id,
+        uses_cache=service.settings.cache.service,
     )
     if unsupported:
         return record_refused(request, service.database, unsupported, correlation_id=correlation_id)

@@ -1,0 +1,300 @@
+"""Builds that take steps of earlier ones from the cache, and leave theirs to later ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from tests.building import run_build
+from tests.component.builds.conftest import SCRIPT, Bench, shell
+from tests.component.builds.test_resuming import Scripts
+from tests.scripted import Recorder, ScriptedMachine
+from vmwright.builds import ground
+from vmwright.builds.build import Build, BuildResult
+from vmwright.caching.pruning import entries, prune
+from vmwright.caching.secret import secret_of
+from vmwright.events import Events, Notice, Outcome, StepCached
+from vmwright.guests.transport import Ended
+from vmwright.machines.machine import MachineKind, MachineSpec
+from vmwright.settings import CacheSettings
+from vmwright.sources.base_disk import BaseDisk
+from vmwright.state.cache_tables import CachedLayerRow
+from vmwright.state.tables import LayerRow, StepRow
+from vmwright.template.model import Customizer, File, Generation
+
+Cached = Callable[..., Awaitable[BuildResult]]
+STEPS = (shell(1, "one"), shell(2, "two"), shell(3, "three"))
+
+
+@pytest.fixture
+def where(monkeypatch: pytest.MonkeyPatch, base: BaseDisk, tmp_path: Path) -> dict[str, Any]:
+    """What the builds' machine is: to be changed by a test."""
+    spec: dict[str, Any] = {
+        "name": "test",
+        "folder": tmp_path,
+        "cpus": 2,
+        "memory_mib": 2048,
+        "generation": Generation.V1,
+    }
+
+    async def planned(_build: Build, _base: BaseDisk) -> tuple[MachineKind, MachineSpec]:
+        return MachineKind.CONTAINER, MachineSpec(**spec)
+
+    async def versions(_kind: MachineKind) -> tuple[str, ...]:
+        return ("systemd 252",)
+
+    monkeypatch.setattr(ground, "planned", planned)
+    monkeypatch.setattr(ground, "versions", versions)
+    return spec
+
+
+@pytest.fixture
+def cached(bench: Bench, where: dict[str, Any]) -> Cached:
+    """Builds with the cache."""
+
+    async def build(*customize: Customizer, **asked: Any) -> BuildResult:
+        request = dataclasses.replace(bench.request(*customize), **{"uses_cache": True, **asked})
+        events = Events(*bench.readers)
+        return await run_build(request, settings=bench.settings, database=bench.database, events=events)
+
+    return build
+
+
+def taken(recorder: Recorder) -> list[int]:
+    """Return which steps were taken since the last time."""
+    found = [event.number for event in recorder.of(StepCached)]
+    recorder.seen.clear()
+    return found
+
+
+def files(bench: Bench) -> list[Path]:
+    return bench.files("layers/*/*")
+
+
+async def test_what_has_not_changed_is_not_run_again(
+    bench: Bench, cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine)
+    first = await cached(*STEPS)
+    assert (first.outcome, taken(recorder)) == (Outcome.SUCCEEDED, [])
+    made = (bench.out / "out.vhd").read_bytes()[:-512]
+    machine.told.clear()
+    second = await cached(*STEPS)
+    assert (second.outcome, second.error) == (Outcome.SUCCEEDED, None)
+    assert scripts.run == ["one", "two", "three"]
+    assert machine.told == []
+    assert taken(recorder) == [1, 2, 3, 4]
+    assert (bench.out / "out.vhd").read_bytes()[:-512] == made
+    run = bench.run(second.id)
+    assert (run.machine, [one["build"] for one in run.from_cache]) == ("container", [first.id] * 4)
+    steps = [(row.number, row.state) for row in bench.rows(StepRow) if row.build_id == second.id]
+    assert steps == [(number, "Succeeded") for number in (1, 2, 3)]
+    assert "from the cache, made" in second.log.read_text()
+    assert not bench.rows(LayerRow)
+    assert len(files(bench)) == len(bench.rows(CachedLayerRow)) == 4
+
+
+async def test_from_the_first_step_that_differs_all_are_run(
+    cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine)
+    await cached(*STEPS)
+    taken(recorder)
+    machine.told.clear()
+    await cached(STEPS[0], shell(2, "other"), STEPS[2])
+    assert taken(recorder) == [1]
+    assert machine.told[0] == "start 001.qcow2"
+    assert scripts.run == ["one", "two", "three", "other", "three"]
+    await cached(*STEPS)
+    assert taken(recorder) == [1, 2, 3, 4]
+
+
+async def test_a_build_that_fails_leaves_the_steps_that_it_has_done(
+    cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine, 3)
+    assert (await cached(*STEPS)).outcome is Outcome.FAILED
+    assert (await cached(*STEPS)).outcome is Outcome.SUCCEEDED
+    assert taken(recorder) == [1, 2]
+    assert scripts.run == ["one", "two", "three", "three"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [("cpus", 4), ("memory_mib", 4096), ("generation", Generation.V2), ("user", "other")],
+)
+async def test_another_machine_takes_nothing(
+    cached: Cached, recorder: Recorder, where: dict[str, Any], changed: str, value: object
+) -> None:
+    await cached(*STEPS)
+    where[changed] = value
+    await cached(*STEPS)
+    assert taken(recorder) == []
+
+
+async def test_what_does_not_reach_the_guest_changes_nothing(cached: Cached, recorder: Recorder) -> None:
+    await cached(*STEPS)
+    renamed = tuple(dataclasses.replace(step, name=f"now {step.name}", path="elsewhere") for step in STEPS)
+    await cached(*renamed, name="another")
+    assert taken(recorder) == [1, 2, 3, 4]
+
+
+async def test_the_bytes_of_a_file_count_and_where_it_goes(
+    cached: Cached, recorder: Recorder, tmp_path: Path
+) -> None:
+    page = tmp_path / "page"
+    page.write_text("one")
+    step = File(name="page", path="p", source_uri=page.as_uri(), destination="/tmp/page")
+    await cached(step, STEPS[1])
+    await cached(step, STEPS[1])
+    assert taken(recorder) == [1, 2, 3]
+    await cached(dataclasses.replace(step, destination="/tmp/other"), STEPS[1])
+    assert taken(recorder) == []
+    page.write_text("two")
+    await cached(step, STEPS[1])
+    assert taken(recorder) == []
+
+
+async def test_a_damaged_layer_is_noticed_and_made_anew(
+    bench: Bench, cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine)
+    await cached(*STEPS)
+    (row,) = [row for row in bench.rows(CachedLayerRow) if row.step == 2]
+    data = bytearray(Path(row.path).read_bytes())
+    data[-1] ^= 1
+    Path(row.path).write_bytes(data)
+    result = await cached(*STEPS)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert [event.message for event in recorder.of(Notice) if "is damaged" in event.message]
+    assert taken(recorder) == [1]
+    assert scripts.run == ["one", "two", "three", "two", "three"]
+    assert not Path(row.path).exists()
+    await cached(*STEPS)
+    assert taken(recorder) == [1, 2, 3, 4]
+
+
+async def test_a_layer_that_is_gone_is_made_anew(bench: Bench, cached: Cached, recorder: Recorder) -> None:
+    await cached(*STEPS)
+    for row in bench.rows(CachedLayerRow):
+        if row.step == 1:
+            Path(row.path).unlink()
+    assert (await cached(*STEPS)).outcome is Outcome.SUCCEEDED
+    assert taken(recorder) == []
+
+
+@pytest.mark.parametrize("used", [1460, 0])
+async def test_a_step_that_used_the_network_is_taken_for_a_day(
+    bench: Bench, cached: Cached, machine: ScriptedMachine, recorder: Recorder, used: int
+) -> None:
+    def fetches(_: object) -> Ended:
+        machine.received = (machine.received or 0) + used
+        return Ended(0)
+
+    machine.transport.answers[SCRIPT] = fetches
+    await cached(*STEPS)
+    await cached(*STEPS)
+    assert taken(recorder) == [1, 2, 3, 4]
+    with bench.database.session() as session:
+        day_before = bench.database.now(session) - timedelta(hours=25)
+        session.execute(update(CachedLayerRow).values(made_at=day_before))
+    await cached(*STEPS)
+    assert taken(recorder) == ([] if used else [1, 2, 3, 4])
+
+
+async def test_where_it_is_not_known_every_script_counts_as_one_that_did(
+    bench: Bench, cached: Cached, machine: ScriptedMachine, tmp_path: Path
+) -> None:
+    machine.received = None
+    (tmp_path / "page").write_text("one")
+    page = File(name="page", path="p", source_uri=(tmp_path / "page").as_uri(), destination="/tmp/page")
+    await cached(page, STEPS[1])
+    assert [(row.step, row.network_used) for row in bench.rows(CachedLayerRow)] == [
+        (1, False),
+        (2, True),
+        (3, False),
+    ]
+
+
+async def test_a_step_is_refreshed_with_those_after_it(
+    cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine)
+    first = await cached(*STEPS)
+    second = await cached(*STEPS, refresh_from=2)
+    assert taken(recorder) == [1]
+    assert scripts.run == ["one", "two", "three", "two", "three"]
+    await cached(*STEPS)
+    builds = [event.build for event in recorder.of(StepCached)]
+    assert builds == [first.id, second.id, second.id, second.id]
+
+
+async def test_without_the_cache_nothing_is_taken_or_kept(
+    bench: Bench, cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine)
+    await cached(*STEPS)
+    kept = {row.id for row in bench.rows(CachedLayerRow)}
+    await cached(*STEPS, uses_cache=False)
+    assert taken(recorder) == []
+    assert len(scripts.run) == 6
+    assert {row.id for row in bench.rows(CachedLayerRow)} == kept
+    bench.settings = bench.settings.model_copy(update={"cache": CacheSettings(max_size_gib=0)})
+    await cached(*STEPS)
+    assert taken(recorder) == []
+    assert bench.rows(CachedLayerRow) == files(bench) == []
+
+
+async def test_what_is_done_again_is_not_taken(
+    bench: Bench, cached: Cached, machine: ScriptedMachine, recorder: Recorder
+) -> None:
+    scripts = Scripts(machine, 3)
+    failed = await cached(*STEPS)
+    await bench.resume(failed.id, from_step=1)
+    assert taken(recorder) == []
+    assert scripts.run == ["one", "two", "three", "one", "two", "three"]
+    await cached(*STEPS)
+    assert {event.build for event in recorder.of(StepCached)} == {failed.id}
+
+
+async def test_what_was_taken_longest_ago_goes_first_and_no_layer_before_those_on_it(
+    bench: Bench, cached: Cached, recorder: Recorder
+) -> None:
+    await cached(STEPS[0], STEPS[1])
+    await cached(STEPS[0], STEPS[2])
+    size = sum(entry.size_bytes for entry in entries(bench.database))
+    prune(bench.database, bench.settings, most_bytes=size - 1)
+    left = [(row.step, row.name) for row in bench.rows(CachedLayerRow)]
+    assert [step for step, _ in left] == [1, 2, 2, 3]
+    taken(recorder)
+    await cached(STEPS[0], STEPS[2])
+    assert taken(recorder) == [1, 2, 3]
+    prune(bench.database, bench.settings, most_bytes=0)
+    assert not entries(bench.database)
+    assert not files(bench)
+
+
+async def test_what_a_build_can_go_on_from_stays(
+    bench: Bench, cached: Cached, machine: ScriptedMachine
+) -> None:
+    Scripts(machine, 3)
+    failed = await cached(*STEPS)
+    prune(bench.database, bench.settings, most_bytes=0)
+    assert [entry.in_use for entry in entries(bench.database)] == [True, True]
+    assert (await bench.resume(failed.id)).outcome is Outcome.SUCCEEDED
+    prune(bench.database, bench.settings, most_bytes=0)
+    assert not entries(bench.database)
+    assert not files(bench)
+
+
+async def test_nobody_else_reads_the_secret_of_the_keys(bench: Bench) -> None:
+    secret = secret_of(bench.settings.home)
+    assert secret_of(bench.settings.home) == secret
+    assert len(secret) == 32
+    assert (bench.settings.home / "cache.key").stat().st_mode & 0o777 == 0o600
