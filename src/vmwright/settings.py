@@ -334,6 +334,9 @@ class Settings(BaseSettings):
     mirrors: dict[str, str] = Field(
         default_factory=dict, description="URL prefix -> prefix to use instead; file: is allowed."
     )
+    sums: bool = Field(
+        default=False, description="Put the SHA-256 of whole VHDs and raw disks into SHA256SUMS, too."
+    )
     networks: dict[str, str] = Field(
         default_factory=dict,
         description='Subnet, or "default" for builds that name none -> user, restricted or bridge:NAME.',

@@ -78,12 +78,6 @@ def read(path: Path, index: int) -> Chunk | None:
     return Chunk(data, hashlib.sha256(data).hexdigest())
 
 
-def lay_out(path: Path, size_bytes: int) -> None:
-    """Make a file of a length that is one hole."""
-    with path.open("xb") as file:
-        file.truncate(size_bytes)
-
-
 def write(path: Path, offset: int, data: bytes) -> None:
     """Write a chunk into a laid-out file; blocks of zeros stay holes."""
     with path.open("r+b") as file:

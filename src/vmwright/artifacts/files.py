@@ -98,6 +98,12 @@ def _feed(digest: hashlib._Hash, file: BinaryIO, piece: _Piece) -> None:
     digest.update(file.read(length))
 
 
+def lay_out(path: Path, size_bytes: int) -> None:
+    """Make a file of a length that is one hole."""
+    with path.open("xb") as file:
+        file.truncate(size_bytes)
+
+
 async def copy(source: Path, destination: Path) -> None:
     """Copy a file with its holes; a file system that can shares the blocks instead.
 

@@ -11,14 +11,12 @@ import contextlib
 import os
 import re
 import uuid
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import files
+from vmwright.artifacts.duplicates import READ_ONLY, Placed, duplicate
 from vmwright.artifacts.publish import check_writable
-from vmwright.artifacts.store import READ_ONLY
 from vmwright.errors import DistributeError, ProcessError
-from vmwright.process import run
 from vmwright.regions import api_name
 from vmwright.state.resources import ResourceKind
 
@@ -31,17 +29,10 @@ if TYPE_CHECKING:
     from vmwright.settings import Settings
     from vmwright.state.resources import Ledger
 
-CLONE_SECONDS = 600.0
+# replicas that are made at the same time: more only wait for the disk
+AT_ONCE = 4
 # of a region, as the API writes it; it becomes the name of a folder
 REGION = re.compile(r"[a-z0-9][a-z0-9-]*")
-
-
-class Placed(StrEnum):
-    """How a replica came into its store."""
-
-    CLONE = "shares its blocks with the library"
-    LINK = "the library's file by another name"
-    COPY = "a copy"
 
 
 class RegionStores:
@@ -158,37 +149,14 @@ def _give_name(part: Path, path: Path) -> None:
 
 
 async def _duplicate(artifact: Artifact, part: Path) -> Placed:
-    how = Placed.COPY
-    if artifact.path.stat().st_dev == part.parent.stat().st_dev:
-        if await _clone(artifact.path, part):
-            how = Placed.CLONE
-        elif _link(artifact.path, part):
-            how = Placed.LINK
-    if how is Placed.COPY:
-        await files.copy(artifact.path, part)
-        if await files.sha256_of(part) != artifact.digest:
-            raise DistributeError(f"The copy of {artifact.path} differs from it", target=str(artifact.path))
-    part.chmod(READ_ONLY)
-    await files.flush(part)
+    """Make the file of a replica; only one that is a copy is read, and compared by its digest."""
+    how = await duplicate(artifact.path, part)
+    if how is Placed.COPY and await files.sha256_of(part) != artifact.digest:
+        raise DistributeError(f"The copy of {artifact.path} differs from it", target=str(artifact.path))
+    if how is not Placed.LINK:
+        part.chmod(READ_ONLY)
+        await files.flush(part)
     return how
-
-
-async def _clone(source: Path, part: Path) -> bool:
-    try:
-        await run(["cp", "--reflink=always", "--", source, part], timeout=CLONE_SECONDS)
-    except ProcessError:
-        part.unlink(missing_ok=True)
-        return False
-    return True
-
-
-def _link(source: Path, part: Path) -> bool:
-    """Give the file a second name: it is read-only, so that nobody changes one by the other."""
-    try:
-        os.link(source, part)
-    except OSError:
-        return False
-    return True
 
 
 def _hint(region: str) -> str:

@@ -229,7 +229,7 @@ class SharedStore:
     async def _receive(
         self, manifest: Manifest, digest: str, part: Path, progress: ProgressSink | None
     ) -> None:
-        await asyncio.to_thread(chunks.lay_out, part, manifest.size_bytes)
+        await asyncio.to_thread(files.lay_out, part, manifest.size_bytes)
         told = _Told(progress, total=sum(map(manifest.length, manifest.chunks)))
 
         async def receive(index: int) -> None:

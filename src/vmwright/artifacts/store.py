@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, or_, select, update
 
 from vmwright.artifacts import files
+from vmwright.artifacts.duplicates import READ_ONLY
 from vmwright.artifacts.homes import folder_of
 from vmwright.artifacts.locks import locked
+from vmwright.artifacts.together import together
 from vmwright.errors import StoreError, VmwrightError
 from vmwright.state.database import lock
 from vmwright.state.resources import Ledger, ResourceKind
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from vmwright.artifacts.files import ProgressSink
     from vmwright.artifacts.shared_store import SharedStore
     from vmwright.state.database import Database
-
-READ_ONLY = 0o444
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +86,7 @@ class ArtifactStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         if path.stat().st_dev != self.folder.stat().st_dev:
             return await self._adopt_copy(path, disk_format, progress)
-        digest = await files.sha256_of(path, progress=progress)
-        await files.flush(path)
+        digest = await _flushed(path, progress)
         await self._share(path, digest, progress)
         return self._keep(path, digest, disk_format)
 
@@ -237,8 +236,7 @@ class ArtifactStore:
         claim = self._ledger.claim(ResourceKind.PATH, copy)
         try:
             await files.copy(path, copy)
-            digest = await files.sha256_of(copy, progress=progress)
-            await files.flush(copy)
+            digest = await _flushed(copy, progress)
             await self._share(copy, digest, progress)
             artifact = self._keep(copy, digest, disk_format)
         finally:
@@ -341,6 +339,14 @@ class ArtifactStore:
             return
         session.execute(delete(ArtifactRow).where(ArtifactRow.digest == digest))
         self._artifact(row).path.unlink(missing_ok=True)
+
+
+async def _flushed(path: Path, progress: ProgressSink | None) -> str:
+    """Bring a file to the disk, and return its SHA-256."""
+    async with together() as group:
+        group.create_task(files.flush(path))
+        summed = group.create_task(files.sha256_of(path, progress=progress))
+    return summed.result()
 
 
 def _touch(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
 from vmwright.errors import DistributeError, LostBuildError
 from vmwright.runs.states import RunSubState
+from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,21 +25,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One thing to be made of the finished image: a run output, or a further file (``is_file``)."""
+    """One thing to be made of the finished image: a run output, or a further file (``is_file``).
+
+    :param is_stored: whether it is made of the one artifact that images and versions share.
+    """
 
     name: str
     make: Callable[[], Awaitable[RunOutput]]
     is_file: bool = False
+    is_stored: bool = False
 
 
 class Distribution:
     """The distributors of a template, then the formats that the user asked for besides: a step each.
 
-    What failed carries its error and undoes nothing of the rest.
+    Files for the user are made one after the other, and beside them what is made of the stored image: both
+    only read the finished disk. What failed carries its error and undoes nothing of the rest.
     """
 
     def __init__(self, build: Build, image: FinishedImage, cleanup: AsyncExitStack) -> None:
         self._build = build
+        self._tasks: dict[str, asyncio.Task[RunOutput]] = {}
         self._stored = StoredImage(
             image,
             build.images.artifacts,
@@ -46,10 +54,15 @@ class Distribution:
             events=build.events,
         )
         cleanup.callback(self._drop_unused)
+        cleanup.push_async_callback(self._stop)
         to = _destinations(build, self._stored)
         self.wanted = (
             *(
-                Wanted(one.run_output_name, partial(distribute, one, image, to))
+                Wanted(
+                    one.run_output_name,
+                    partial(distribute, one, image, to),
+                    is_stored=not isinstance(one, Vhd),
+                )
                 for one in build.template.distribute
             ),
             *(
@@ -63,13 +76,28 @@ class Distribution:
         )
 
     async def make(self, wanted: Wanted) -> RunOutput:
-        """Make one of them, unless an earlier attempt has."""
+        """Make one of them, unless an earlier attempt has; with the first one, all after it begin."""
+        if not self._tasks:
+            self._begin(wanted)
+        return await self._tasks[wanted.name]
+
+    def _begin(self, first: Wanted) -> None:
+        self._build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
+        self._build.images.versions.remove_broken_off(self._build.id, writing=self._build.records.writing)
+        wanted = self.wanted[self.wanted.index(first) :]
+        for is_stored in (False, True):
+            before: asyncio.Task[RunOutput] | None = None
+            for one in wanted:
+                if one.is_stored is is_stored:
+                    before = self._tasks[one.name] = asyncio.create_task(self._make(one, before))
+
+    async def _make(self, wanted: Wanted, before: asyncio.Task[RunOutput] | None) -> RunOutput:
+        if before:
+            await before
         build = self._build
-        build.records.set(run_sub_state=RunSubState.DISTRIBUTING)
-        before = build.records.outputs().get(wanted.name)
-        if before and not before.error:
-            return before
-        build.images.versions.remove_broken_off(build.id, writing=build.records.writing)
+        made = build.records.outputs().get(wanted.name)
+        if made and not made.error:
+            return made
         output = await wanted.make()
         if output.error:
             failure = DistributeError(output.error)
@@ -78,6 +106,12 @@ class Distribution:
         if not wanted.is_file:
             build.records.distributed(output)
         return output
+
+    async def _stop(self) -> None:
+        """End what nobody waits for any more."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _drop_unused(self) -> None:
         # another attempt may have made the same bytes, and not put them to use yet
@@ -97,6 +131,7 @@ def _destinations(build: Build, stored: StoredImage) -> Destinations:
         makes_galleries=build.request.makes_galleries,
         files=build.request.out or build.settings.home / "artifacts" / "vhds" / build.id,
         users=build.request.out is not None,
+        sums_whole_files=build.request.sums or build.settings.sums,
         started_at=build.started_at,
         writing=build.records.writing,
         ledger=build.ledger,

@@ -63,6 +63,9 @@ def build(
     formats: Annotated[
         str | None, Parameter(name="--format", help="Disk formats for --out: vhd,qcow2,raw.")
     ] = None,
+    sums: Annotated[
+        bool, Parameter(help="Sum whole VHDs and raw disks, too, not only their pieces.")
+    ] = False,
     machine: Annotated[
         Literal["auto", "vm", "container"] | None, Parameter(help="What runs the build; default: auto.")
     ] = None,
@@ -88,6 +91,7 @@ def build(
         parameters=parameters,
         out=out,
         formats=formats,
+        sums=sums,
         machine=machine,
         name=name,
         detach=detach,
@@ -214,6 +218,16 @@ def boot(
     from vmwright.cli import boot as command
 
     command.boot(image, forwards=forward, page=page)
+
+
+@app.command
+def verify(
+    files: Annotated[list[Path], Parameter(help="Files that a build left, with their sums beside them.")], /
+) -> None:
+    """Check finished files against the sums beside them; say what differs."""
+    from vmwright.cli import verify as command
+
+    command.verify(files)
 
 
 @app.command

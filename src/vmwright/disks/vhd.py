@@ -122,19 +122,16 @@ def verify_fixed_vhd(path: Path) -> VhdFooter:
     return footer
 
 
-def write_footer(path: Path) -> VhdFooter:
-    """Give a fixed VHD a footer of its own, in place: new id, the time of now, a creator of true size.
+def append_footer(path: Path) -> VhdFooter:
+    """Make a raw disk a fixed VHD, in place: a footer with a new id, the time of now, a creator of true size.
 
-    :raises ValueError: the file has no footer yet, or its data is no whole number of MiB.
+    :raises ValueError: the disk is no whole number of MiB.
     """
-    parse_footer(_last_bytes(path))
-    data = path.stat().st_size - FOOTER_BYTES
+    data = path.stat().st_size
     footer = make_footer(data, unique_id=uuid.uuid4(), made_at=datetime.now(UTC))
     with path.open("r+b") as file:
         file.seek(data)
         file.write(footer)
-        file.flush()
-        os.fsync(file.fileno())
     return parse_footer(footer)
 
 

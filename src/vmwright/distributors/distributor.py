@@ -63,6 +63,7 @@ class Destinations:
     :param makes_galleries: whether a gallery or an image definition that is not there is made.
     :param writing: opens a transaction in which this attempt has the build; what others see of an image is
         written in one.
+    :param sums_whole_files: whether files that are mostly holes get a SHA-256 of the whole, too.
     :param started_at: when the build was asked for: the same in each attempt at it.
     :param files: the folder for disk files; ``users`` tells whether it is the user's own (``--out``).
     """
@@ -76,6 +77,7 @@ class Destinations:
     makes_galleries: bool
     files: Path
     users: bool
+    sums_whole_files: bool
     started_at: datetime
     writing: Writing
     ledger: Ledger

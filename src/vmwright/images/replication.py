@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from vmwright.artifacts.region_stores import refuse_existing, remove_file
+from vmwright.artifacts.region_stores import AT_ONCE, refuse_existing, remove_file
+from vmwright.artifacts.together import each
 from vmwright.errors import VmwrightError
 from vmwright.images import lookups
 from vmwright.images.records import DEFAULT_STORAGE
@@ -120,7 +121,8 @@ class Replication:
         if not added:
             return
         artifact = await self._artifacts.fetch(version.digest)
-        for replica in added:
+
+        async def place(replica: Replica) -> None:
             how = await self._stores.place(
                 artifact,
                 replica.path,
@@ -129,6 +131,8 @@ class Replication:
                 ledger=ledger,
             )
             events.note(f"Replicated to {replica.region}: {replica.path} ({how})")
+
+        await each(added, place, at_once=AT_ONCE)
 
     @contextlib.contextmanager
     def _naming(self, version: VersionRecord, replica: Replica) -> Iterator[None]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, and_, delete, or_, select
 
 from vmwright.artifacts.facts import columns_of
-from vmwright.artifacts.region_stores import refuse_existing, remove_file
+from vmwright.artifacts.region_stores import AT_ONCE, refuse_existing, remove_file
+from vmwright.artifacts.together import each
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.images import ids, lookups, numbers
 from vmwright.images.records import DEFAULT_STORAGE, NewVersion, ProvisioningState, VersionRecord
@@ -76,16 +77,18 @@ class VersionLibrary:
                 yield
                 placed.append(replica)
 
+        async def place(replica: Replica) -> None:
+            how = await self._stores.place(
+                new.artifact,
+                replica.path,
+                region=replica.region,
+                naming=partial(naming, replica),
+                ledger=ledger,
+            )
+            events.note(f"Replicated to {replica.region}: {replica.path} ({how})")
+
         try:
-            for replica in version.replicas:
-                how = await self._stores.place(
-                    new.artifact,
-                    replica.path,
-                    region=replica.region,
-                    naming=partial(naming, replica),
-                    ledger=ledger,
-                )
-                events.note(f"Replicated to {replica.region}: {replica.path} ({how})")
+            await each(version.replicas, place, at_once=AT_ONCE)
             made = self._finish(version, writing)
         finally:
             if made is None:

@@ -23,6 +23,7 @@ class BuildRequest:
     :param name: names the template; part of resource ids and of file names.
     :param out: the user's folder for the files, or None to keep them in $VMWRIGHT_HOME.
     :param formats: disk formats to put into ``out`` besides what the template distributes.
+    :param sums: whether VHDs and raw disks get a SHA-256 of the whole file, beside those of their pieces.
     :param makes_galleries: whether a gallery or an image definition that is not there is made; in Azure
         both must exist.
     :param secrets: values of the template that nobody may read in a log, beside those in its addresses.
@@ -36,6 +37,7 @@ class BuildRequest:
     machine: MachineChoice = MachineChoice.AUTO
     out: Path | None = None
     formats: tuple[str, ...] = ()
+    sums: bool = False
     makes_galleries: bool = True
     secrets: tuple[str, ...] = ()
     template_id: str | None = None

@@ -31,6 +31,7 @@ class StoredRequest(BaseModel):
     machine: MachineChoice
     out: Path | None
     formats: tuple[str, ...]
+    sums: bool = False
     makes_galleries: bool
     secrets: tuple[str, ...]
     template_id: str | None = None
@@ -50,6 +51,7 @@ def stored(request: BuildRequest, *, again_from: str | None = None) -> dict[str,
         machine=request.machine,
         out=request.out,
         formats=request.formats,
+        sums=request.sums,
         makes_galleries=request.makes_galleries,
         secrets=request.secrets,
         template_id=request.template_id,
@@ -77,6 +79,7 @@ def restored(kept: StoredRequest, document: dict[str, Any]) -> BuildRequest:
         machine=kept.machine,
         out=kept.out,
         formats=kept.formats,
+        sums=kept.sums,
         makes_galleries=kept.makes_galleries,
         secrets=kept.secrets,
         template_id=kept.template_id,

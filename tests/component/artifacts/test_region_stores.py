@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from vmwright.artifacts import Artifact, ArtifactStore, RegionStores, files
-from vmwright.artifacts.region_stores import Placed, is_intact
+from vmwright.artifacts.duplicates import Placed
+from vmwright.artifacts.region_stores import is_intact
 from vmwright.errors import DistributeError
 from vmwright.settings import Settings
 from vmwright.state.resources import Ledger
@@ -108,14 +109,11 @@ async def test_a_copy_that_differs_is_not_placed(
     stores = RegionStores(Settings(home=home))
     path = stores.path("westus", VERSION, "qcow2")
 
-    async def not_possible(*_: object) -> bool:
-        return False
-
     async def half_a_copy(_: Path, destination: Path) -> None:
         destination.write_bytes(BODY[:1000])
 
-    monkeypatch.setattr("vmwright.artifacts.region_stores._clone", not_possible)
-    monkeypatch.setattr("vmwright.artifacts.region_stores._link", lambda *_: False)
+    monkeypatch.setattr("vmwright.artifacts.duplicates._clone", lambda *_: False)
+    monkeypatch.setattr("vmwright.artifacts.duplicates._link", lambda *_: False)
     monkeypatch.setattr(files, "copy", half_a_copy)
     with pytest.raises(DistributeError, match="differs"):
         await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
@@ -164,12 +162,12 @@ async def test_the_part_is_claimed_before_it_is_made(
     path = stores.path("westus", VERSION, "qcow2")
     seen: list[str] = []
 
-    async def look(_: Path, part: Path) -> bool:
+    async def look(_: Path, part: Path) -> Placed:
         assert not part.exists()
         seen.extend(row.identity for row in claims(database))
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("vmwright.artifacts.region_stores._clone", look)
+    monkeypatch.setattr("vmwright.artifacts.region_stores.duplicate", look)
     with pytest.raises(asyncio.CancelledError):
         await stores.place(artifact, path, region="westus", naming=nullcontext, ledger=ledger)
     assert [Path(one).parent for one in seen] == [path.parent]

@@ -142,7 +142,7 @@ async def test_what_is_finished_stays_when_the_distribution_is_cancelled(bench: 
     assert isinstance(result.error, BuildCanceledError)
     run = bench.run(result.id)
     assert (run.run_state, [output.name for output in run.outputs]) == (RunState.CANCELED, ["first"])
-    assert sorted(path.name for path in bench.out.iterdir()) == ["SHA256SUMS", "first.vhd"]
+    assert sorted(path.name for path in bench.out.iterdir()) == ["SHA256SUMS", "first.vhd", "first.vhd.sums"]
     assert bench.only_layers_are_left()
 
 

@@ -45,7 +45,9 @@ async def test_a_build_goes_through_its_phases_and_leaves_its_outputs(
     assert machine.told == [
         *("start 000.qcow2", "checkpoint 001.qcow2", "checkpoint 002.qcow2", "power off", "destroy")
     ]
-    assert sorted(path.name for path in bench.out.iterdir()) == ["SHA256SUMS", "out.vhd", "test.qcow2"]
+    assert sorted(path.name for path in bench.out.iterdir()) == [
+        *("SHA256SUMS", "out.vhd", "out.vhd.sums", "test.qcow2")
+    ]
     verify_fixed_vhd(bench.out / "out.vhd")
     run = find_run(bench.database, result.id)
     assert run.run_state is RunState.SUCCEEDED
@@ -244,7 +246,9 @@ async def test_one_distributor_that_fails_does_not_undo_the_other(bench: Bench) 
     assert states == {"first": "Succeeded", "second": "Failed"}
     assert not any("second.vhd" in row.error for row in bench.rows(RunOutputRow))
     verify_fixed_vhd(bench.out / "first.vhd")
-    assert sorted(path.name for path in bench.out.iterdir()) == ["SHA256SUMS", "first.vhd", "second.vhd"]
+    assert sorted(path.name for path in bench.out.iterdir()) == [
+        *("SHA256SUMS", "first.vhd", "first.vhd.sums", "second.vhd")
+    ]
     assert bench.only_layers_are_left()
 
 

@@ -66,7 +66,7 @@ async def test_a_valid_image_is_distributed_without_what_the_validation_wrote(
         *("start 000.qcow2", "checkpoint 001.qcow2", "power off", "destroy"),
         *("made-validate", "start 002.qcow2", "destroy"),
     ]
-    assert files(tmp_path) == ["SHA256SUMS", "out.vhd"]
+    assert files(tmp_path) == ["SHA256SUMS", "out.vhd", "out.vhd.sums"]
     log = result.log.with_name("validation.log").read_text()
     assert "Step 2 of 2: check (Shell)" in log
     assert "check (Shell)" not in result.log.read_text()
@@ -95,7 +95,7 @@ async def test_it_may_be_distributed_all_the_same_and_the_run_has_failed(
 ) -> None:
     second_fails(machine)
     result = await run(Validate(in_vm_validations=(CHECK,), continue_distribute_on_failure=True))
-    assert files(tmp_path) == ["SHA256SUMS", "out.vhd"]
+    assert files(tmp_path) == ["SHA256SUMS", "out.vhd", "out.vhd.sums"]
     assert isinstance(result.error, StepError)
     assert result.outcome is Outcome.FAILED
 

@@ -145,6 +145,7 @@ def build(
             parameters=[],
             out=None,
             formats=None,
+            sums=False,
             machine=None,
             name=None,
             detach=False,

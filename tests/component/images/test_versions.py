@@ -21,7 +21,7 @@ from tests.component.images.conftest import (
     end,
 )
 from vmwright.artifacts import Artifact, ArtifactStore, RegionStores
-from vmwright.artifacts.region_stores import Placed
+from vmwright.artifacts.duplicates import Placed
 from vmwright.errors import DistributeError, VmwrightError
 from vmwright.events import Events
 from vmwright.images import GalleryLibrary, NewVersion, VersionLibrary, ids

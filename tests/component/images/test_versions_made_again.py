@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests.component.images.conftest import DEFINITION, AddVersion, begun, end
 from vmwright.artifacts import RegionStores, region_stores
-from vmwright.artifacts.region_stores import Placed
+from vmwright.artifacts.duplicates import Placed
 from vmwright.errors import DistributeError, LostBuildError
 from vmwright.images import VersionLibrary
 from vmwright.images.records import VersionRecord

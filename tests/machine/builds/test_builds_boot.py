@@ -103,7 +103,11 @@ async def test_the_vhd_quickstart_builds(vmwright: Vmwright, tmp_path: Path, led
     built = vmwright("build", QUICKSTARTS / VHD, "--out", out, "--name", "hello", "--format", "raw")
     assert built.code == 0, built.err
     verify_fixed_vhd(out / "hello.vhd")
-    assert sorted(path.name for path in out.iterdir()) == ["SHA256SUMS", "hello.raw", "hello.vhd"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("SHA256SUMS", "hello.raw", "hello.raw.sums", "hello.vhd", "hello.vhd.sums")
+    ]
+    verified = vmwright("verify", out / "hello.vhd", out / "hello.raw")
+    assert (verified.code, verified.out.count(": OK")) == (0, 2), verified.err
     for line in (out / "SHA256SUMS").read_text().splitlines():
         expected, name = line.split("  ")
         with (out / name).open("rb") as file:

@@ -14,11 +14,11 @@ from vmwright.disks.vhd import (
     FOOTER_BYTES,
     MIB,
     VhdFooter,
+    append_footer,
     is_fixed_vhd,
     make_footer,
     parse_footer,
     verify_fixed_vhd,
-    write_footer,
 )
 from vmwright.errors import BuildError
 
@@ -112,9 +112,13 @@ def test_a_size_that_is_no_whole_number_of_mib_is_refused(tmp_path: Path) -> Non
         verify_fixed_vhd(path)
 
 
-def test_a_new_footer_is_the_files_own(tmp_path: Path) -> None:
-    path = vhd(tmp_path)
-    footer = write_footer(path)
-    assert footer.unique_id != ID
+def test_a_raw_disk_becomes_a_vhd_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "disk.vhd"
+    path.write_bytes(b"data" + bytes(2 * MIB - 4))
+    footer = append_footer(path)
     assert verify_fixed_vhd(path) == footer
     assert path.stat().st_size == 2 * MIB + FOOTER_BYTES
+    assert path.read_bytes().startswith(b"data")
+    other = tmp_path / "other.vhd"
+    other.write_bytes(bytes(2 * MIB))
+    assert append_footer(other).unique_id != footer.unique_id
