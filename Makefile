@@ -1,7 +1,7 @@
-# make setup | demo | test | lint. Each sets up what it needs; the second time nothing is installed.
+# make setup | demo | test | lint | bench | bench-peers. Each sets up what it needs; the second time nothing is installed.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint lock packages postgresql clean
+.PHONY: setup demo test lint lock packages postgresql bench bench-peers bench-packages clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,8 @@ lock:
 		--group dev pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 		--group clients --constraint requirements.lock --output-file requirements-clients.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
+		--group bench --constraint requirements.lock --output-file requirements-bench.lock
 	$(foreach name,$(AZURE_ENVIRONMENTS),$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 		--upgrade --group $(name) --output-file requirements-$(name).lock &&) true
 
@@ -90,5 +92,28 @@ endif
 test: lint $(AZURITE) $(AZURE_TOOLS) postgresql
 	$(BIN)/pytest -n 2 --parity=docs/parity.md
 
+$(VENV)/.bench: $(VENV)/.complete requirements-bench.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements-bench.lock
+	@touch $@
+
+# vmwright alone: its start, builds by phase, how their cost grows. Root, as a container does.
+bench: setup $(VENV)/.bench
+	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.build
+	$(BIN)/python -m bench.growth --json bench/results/growth.json
+	@$(BIN)/python -m bench.page
+
+# The tools that vmwright is compared with, as Debian has them.
+bench-packages: packages
+ifeq ($(and $(shell command -v packer),$(shell command -v virt-customize)),)
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends packer guestfs-tools
+endif
+
+# The same job by all; the last lines are the ratios.
+bench-peers: setup $(VENV)/.bench bench-packages
+	$(BIN)/python -m bench.side_by_side --runs 3 --json bench/results/peers.json
+	@$(BIN)/python -m bench.page
+
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

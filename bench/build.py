@@ -1,77 +1,62 @@
-"""How long a build takes by phase on each machine, and the peak memory of vmwright's own process."""
+"""How long builds of the job take, by phase, and the memory of vmwright's own processes.
+
+A build from nothing, one of which only the last step has changed, and one of which nothing has.
+"""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-VMWRIGHT = Path(sys.executable).parent / "vmwright"
-MACHINES = ("container", "vm")
-KIB_PER_MIB = 1024
+from bench import job
+from bench.figures import median, span, table
+from bench.ours import CONTAINER, Built, Home, add_common_options
+from bench.sources import prepared
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@dataclass
-class Measured:
-    """One build: seconds in all and by phase, peak resident MiB of the vmwright process alone."""
-
-    seconds: float = 0.0
-    mib: float = 0.0
-    phases: dict[str, float] = field(default_factory=dict)
-
-
-def build(template: Path, machine: str) -> Measured:
-    measured = Measured()
-    begun = time.perf_counter()
-    with tempfile.TemporaryDirectory() as out:
-        argv = [str(VMWRIGHT), "build", str(template), "--machine", machine, "--out", out, "--json"]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        for line in process.stdout:
-            event = json.loads(line)
-            if event["type"] == "PhaseEnded":
-                measured.phases[event["phase"]] = event["seconds"]
-            measured.mib = max(measured.mib, peak_mib(process.pid))
-        if process.wait() != 0:
-            raise SystemExit(f"the build on {machine} failed")
-    measured.seconds = time.perf_counter() - begun
-    return measured
-
-
-def peak_mib(pid: int) -> float:
-    """Return the most resident memory that one process has had; its children are not counted."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / KIB_PER_MIB
-    return 0.0
+CASES = {
+    "container, no cache": (*CONTAINER, "--no-cache"),
+    "last step changed": CONTAINER,
+    "nothing changed": CONTAINER,
+}
+CHANGED = "last step changed"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("template", type=Path)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--machines", nargs="+", default=MACHINES, choices=MACHINES)
-    asked = parser.parse_args()
-    taken: dict[str, list[Measured]] = {machine: [] for machine in asked.machines}
-    for _ in range(asked.runs):
-        for machine in asked.machines:
-            taken[machine].append(build(asked.template, machine))
-    for machine, measured in taken.items():
-        seconds = [one.seconds for one in measured]
-        print(
-            f"{machine}: median {statistics.median(seconds):.1f} s, {min(seconds):.1f} - {max(seconds):.1f}; "
-            f"vmwright's own peak {max(one.mib for one in measured):.0f} MiB"
-        )
-        for phase in measured[0].phases:
-            print(f"    {phase:<12} {statistics.median(one.phases[phase] for one in measured):6.1f} s")
+    add_common_options(parser, runs=3)
+    options = parser.parse_args()
+    folder = prepared(options)
+    home = Home(folder.home)
+    home.make(folder.source)
+    home.build(job.template(folder, "echo 0"), *CONTAINER)
+    built: dict[str, list[Built]] = {case: [] for case in CASES}
+    for number in range(1, options.runs + 1):
+        for case, asked in CASES.items():
+            template = job.template(folder, f"echo {number if case == CHANGED else 0}")
+            folder.warm()
+            built[case].append(home.build(template, *asked, "--out", folder.of(f"{case} {number}")))
+    print(as_text(built))
+
+
+def as_text(built: dict[str, list[Built]]) -> str:
+    """Return what was measured: in all, then by phase, in seconds."""
+    rows = []
+    for case, builds in built.items():
+        seconds = [one.taken.seconds for one in builds]
+        own = max(one.taken.own_mib for one in builds)
+        cpu = median([one.taken.cpu_seconds for one in builds])
+        rows.append([case, f"{median(seconds):.2f}", span(seconds), f"{cpu:.1f}", f"{own:.0f}"])
+    head = ("", "median s", "min - max", "CPU s", "own MiB")
+    phases = list(next(iter(built.values()))[0].phases)
+    by_phase = [[case, *(_of_phase(builds, phase) for phase in phases)] for case, builds in built.items()]
+    return f"{table(head, rows)}\n\n{table(('phase', *phases), by_phase)}"
+
+
+def _of_phase(builds: Sequence[Built], phase: str) -> str:
+    return f"{median([one.phases.get(phase, 0.0) for one in builds]):.2f}"
 
 
 if __name__ == "__main__":

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-VMWRIGHT = Path(sys.executable).parent / "vmwright"
+from bench.figures import median, span, table
+from bench.measured import VMWRIGHT, Taken, run
+
 EXAMPLE = Path(__file__).parent.parent / "examples" / "hello-linux.json"
 COMMANDS = (
     ("--version",),
@@ -21,28 +17,6 @@ COMMANDS = (
     ("runs",),
     ("sources", "list"),
 )
-KIB_PER_MIB = 1024
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: wall seconds, peak resident MiB."""
-
-    seconds: float
-    mib: float
-
-
-def run(arguments: tuple[str, ...], home: str) -> Run:
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [VMWRIGHT, *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "VMWRIGHT_HOME": home},
-    )
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return Run(time.perf_counter() - begun, usage.ru_maxrss / KIB_PER_MIB)
 
 
 def main() -> None:
@@ -50,15 +24,26 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as home:
+
+        def once(arguments: tuple[str, ...]) -> Taken:
+            return run((VMWRIGHT, *arguments), environment={"VMWRIGHT_HOME": home})
+
         for arguments in COMMANDS:
-            run(arguments, home)
-        taken = {arguments: [run(arguments, home) for _ in range(runs)] for arguments in COMMANDS}
-    print(f"{'command':<28} median s   min - max      MiB")
+            once(arguments)
+        taken = {arguments: [once(arguments) for _ in range(runs)] for arguments in COMMANDS}
+    rows = []
     for arguments, measured in taken.items():
-        seconds = sorted(one.seconds for one in measured)
-        name = f"vmwright {' '.join(Path(part).name for part in arguments)}"
-        span = f"{seconds[0]:.2f} - {seconds[-1]:.2f}"
-        print(f"{name:<28} {statistics.median(seconds):>8.2f}   {span}   {max(m.mib for m in measured):6.0f}")
+        seconds = [one.seconds for one in measured]
+        rows.append(
+            [
+                f"vmwright {' '.join(Path(part).name for part in arguments)}",
+                f"{median(seconds):.2f}",
+                span(seconds),
+                f"{median([one.cpu_seconds for one in measured]):.2f}",
+                f"{max(one.largest_mib for one in measured):.0f}",
+            ]
+        )
+    print(table(("command", "median s", "min - max", "CPU s", "MiB"), rows))
 
 
 if __name__ == "__main__":
