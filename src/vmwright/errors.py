@@ -11,7 +11,8 @@
         ├── DownloadError    a script, file or disk could not be had
         ├── ProcessError     a program on this host failed
         ├── MachineError     the machine did not start, answer or stop
-        │   └── MachineLostError  a program of this host that it needs was killed
+        │   ├── MachineLostError  a program of this host that it needs was killed
+        │   └── SnapshotError     no memory snapshot of it can be made, or used
         ├── StepError        a customizer failed
         ├── DistributeError  one or more distributors failed
         ├── StoreError       the store that hosts share cannot be used
@@ -107,6 +108,12 @@ class MachineLostError(MachineError):
     """A program of this host that the machine needs was killed: what ran in it may be run again."""
 
     code = "MachineLost"
+
+
+class SnapshotError(MachineError):
+    """A virtual machine's memory could not be saved, or nothing can go on from what was saved: boot it."""
+
+    code = "SnapshotFailed"
 
 
 class StepError(BuildError):

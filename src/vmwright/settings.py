@@ -243,6 +243,14 @@ class CacheSettings(BaseModel):
     )
 
 
+class SnapshotSettings(BaseModel):
+    """Whether virtual machines go on from the memory of one that has booted before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=True, description="Whether memory snapshots are made and used.")
+
+
 class OidcSettings(BaseModel):
     """An OpenID Connect issuer whose tokens the service takes, instead of giving out its own."""
 
@@ -351,6 +359,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     keep: KeepSettings = Field(default_factory=KeepSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
+    snapshots: SnapshotSettings = Field(default_factory=SnapshotSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
     identities: dict[str, IdentitySettings] = Field(
         default_factory=dict, description='Resource id of an identity, or "*" for any -> what it may do here.'

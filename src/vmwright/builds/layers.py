@@ -139,6 +139,13 @@ class Layers:
         self._build.records.layer_adopted(layer)
         self._put_on(layer, network_used=False)
 
+    async def take_back(self) -> None:
+        """Take what was adopted before the first step off the chain again; no machine has it open."""
+        await self.drop_top()
+        if self._committed:
+            await _drop(self._build, 0)
+            self._committed.clear()
+
     async def drop_top(self) -> None:
         """Remove what is not committed; no machine may have it open."""
         while self._uncommitted:

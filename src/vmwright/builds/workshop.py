@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmwright.builds import baseline
 from vmwright.builds.generalize import DEFAULT, read_script, write_script
 from vmwright.builds.hosting import machine_for, vm_for
+from vmwright.builds.memory_start import MemoryStart
 from vmwright.builds.stage import Stage
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ class Workshop(Stage):
     async def open(self) -> None:
         """Start the machine on a new top layer, unless it runs; the guest finds what it had before."""
         if self._guest is None:
-            await self._start(await machine_for(self._build, self._base))
+            machine = await machine_for(self._build, self._base)
+            memory = MemoryStart(self._build, self._base, self.layers, start=self._start, stop=self.close)
+            if not await memory.has_started(machine):
+                await self._start(machine)
             await baseline.note(self._build, self, is_fresh=self.layers.newest is None)
 
     async def go_on_in_vm(self, base: BaseDisk) -> None:

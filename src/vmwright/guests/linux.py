@@ -39,12 +39,13 @@ class LinuxGuest:
         ended = await self._transport.execute(command, as_root=as_root, sink=sink)
         return ended.exit_code
 
-    async def ask(self, *argv: str, as_root: bool = False, check: bool = True) -> Ended:
+    async def ask(self, *argv: str, as_root: bool = False, check: bool = True, stdin: bytes = b"") -> Ended:
         """Run a short command (a minute at most) and return how it ended, with its output.
 
+        :param stdin: what it reads: no other process of the guest sees that, unlike ``argv``.
         :raises MachineError: the guest cannot be reached, or (with ``check``) the command failed.
         """
-        ended = await self._transport.execute(shlex.join(argv), as_root=as_root, timeout=SHORT)
+        ended = await self._transport.execute(shlex.join(argv), as_root=as_root, stdin=stdin, timeout=SHORT)
         if check and ended.exit_code != 0:
             said = ended.stderr.decode(errors="replace").strip()
             raise MachineError(f"In the guest, {shlex.join(argv)} ended with {ended.exit_code}: {said}")

@@ -25,14 +25,15 @@ from vmwright.machines.passt import LOOPBACK, PLAIN, Forward, GuestAddresses
 from vmwright.machines.provisioning import finish_provisioning, settled_state
 from vmwright.machines.qemu_arguments import Attachments, Device, qemu_arguments
 from vmwright.machines.removal import to_its_end
-from vmwright.machines.seed import Access, cloud_config, new_access, write_seed
+from vmwright.machines.seed import cloud_config, new_access, write_seed
+from vmwright.machines.vm_identity import VmIdentity
 from vmwright.machines.vm_network import VmNetwork, vm_network
 from vmwright.marks import marked
 from vmwright.state.resources import ResourceKind
 from vmwright.template.model import Generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
     from pathlib import Path
 
     from vmwright.events import Events
@@ -63,9 +64,9 @@ class QemuMachine:
         self, spec: MachineSpec, ledger: Ledger, events: Events, *, forwards: Sequence[Forward] = ()
     ) -> None:
         self.spec = spec
-        self.access: Access = new_access(spec.user)
+        self.access = new_access(spec.user)
+        self.identity = VmIdentity(name=spec.name, access=self.access)
         self.ssh_port = 0
-        self.mac = bridge.new_mac()
         self.forwards = tuple(forwards)
         self._ledger = ledger
         self._events = events
@@ -90,23 +91,16 @@ class QemuMachine:
 
     async def start(self, disk: Path) -> LinuxGuest:
         """Boot ``disk`` through its own firmware and boot loader and wait until cloud-init is done."""
-        self._disk = disk.absolute()
-        firmware = self._own_firmware()
-        self._platform = await self._azure_platform()
-        seed = self._make_seed()
-        await self._launch(seed, firmware)
+        await self._power_on(disk)
         try:
-            self._transport = SshTransport(await self._ssh_address(), lost=self.ended)
-            self._owned.push_async_callback(self._transport.close)
-            await self._transport.connect(timeout=BOOT_SECONDS)
-            self._guest = LinuxGuest(self._transport, self.spec.user)
-            await finish_provisioning(self._guest, self._events)
+            guest = await self._reach(BOOT_SECONDS)
+            await finish_provisioning(guest, self._events)
             if self._platform:
                 await self._platform.wait_until_ready()
-            self._boot_id = await self._guest.boot_id()
+            self._boot_id = await guest.boot_id()
         except MachineError as error:
             raise self.ended() or self._with_console(error.message) from None
-        return self._guest
+        return guest
 
     async def settle(self, *, timeout: float) -> bool:
         """Wait for a restart that the guest has begun; a connection lost for another reason is none."""
@@ -206,6 +200,21 @@ class QemuMachine:
             if running:
                 yield name, running
 
+    async def _power_on(self, disk: Path, *, waits: bool = False) -> None:
+        """Start QEMU on a disk; the guest boots, or ``waits`` for its memory."""
+        self._disk = disk.absolute()
+        firmware = self._own_firmware()
+        self._platform = await self._azure_platform()
+        await self._launch(self._make_seed(), firmware, waits=waits)
+
+    async def _reach(self, within: float) -> LinuxGuest:
+        """Connect to the guest, with the keys that it was provisioned with."""
+        self._transport = SshTransport(await self._ssh_address(within), lost=self.ended)
+        self._owned.push_async_callback(self._transport.close)
+        await self._transport.connect(timeout=within)
+        self._guest = LinuxGuest(self._transport, self.spec.user)
+        return self._guest
+
     async def _ask_to_stop(self) -> bool:
         """Tell the guest to shut down; False where it cannot be told, as when the build user is gone."""
         with contextlib.suppress(MachineError):
@@ -231,11 +240,13 @@ class QemuMachine:
         from vmwright.machines.azure.platform import Platform  # noqa: PLC0415 - its web server: 0.1 s
 
         instance = Instance(
-            name=self.spec.name,
+            name=self.identity.name,
             user=self.spec.user,
             public_key=self.access.authorized_key,
             environment=self.spec.azure,
-            nic=Nic(mac=self.mac, address=ON_AZURE.address, prefix=int(ON_AZURE.prefix)),
+            vm_id=self.identity.vm_id,
+            container_id=self.identity.container_id,
+            nic=Nic(mac=self.identity.mac, address=ON_AZURE.address, prefix=int(ON_AZURE.prefix)),
         )
         return Platform(instance, self._events)
 
@@ -244,7 +255,7 @@ class QemuMachine:
         if self._platform:
             write_dvd(seed, self._platform.instance, custom_data=cloud_config(self.access))
             return seed
-        write_seed(seed, self.access, instance_id=f"vmwright-{uuid.uuid4()}", hostname=self.spec.name)
+        write_seed(seed, self.access, instance_id=self.identity.instance_id, hostname=self.spec.name)
         return seed
 
     def _own_path(self, name: str) -> Path:
@@ -255,7 +266,7 @@ class QemuMachine:
         self._owned.callback(path.unlink, missing_ok=True)
         return path
 
-    async def _launch(self, seed: Path, firmware: Firmware | None) -> None:
+    async def _launch(self, seed: Path, firmware: Firmware | None, *, waits: bool) -> None:
         """Make the network, then start QEMU; no other process can open what they are attached to."""
         control, qemu_control = socket.socketpair()
         with control, qemu_control, contextlib.ExitStack() as handed_over:
@@ -268,6 +279,7 @@ class QemuMachine:
                 control=qemu_control.fileno(),
                 network=device,
                 instance=self._platform.instance if self._platform else None,
+                waits=waits,
             )
             token = self._own_process()
             self._qemu = await process.start(
@@ -291,7 +303,7 @@ class QemuMachine:
         if self.spec.network.mode is NetworkMode.BRIDGE:
             tap = await bridge.open_tap(self.spec.network.bridge)
             handed_over.callback(os.close, tap)
-            return Device(descriptor=tap, mac=self.mac, is_tap=True)
+            return Device(descriptor=tap, mac=self.identity.mac, is_tap=True)
         token, log = self._own_process(), self.spec.folder / f"{self.spec.name}.passt.log"
         forwards = (Forward(0, SSH_PORT), *self.forwards)
         self._network = network = await self._owned.enter_async_context(
@@ -307,15 +319,16 @@ class QemuMachine:
         if self._platform and network.namespace:
             await self._owned.enter_async_context(self._platform.served(network.namespace.listen))
         self.ssh_port, self.forwards = ssh.host_port, tuple(others)
-        return Device(descriptor=qemus.fileno(), mac=self.mac)
+        return Device(descriptor=qemus.fileno(), mac=self.identity.mac)
 
-    async def _ssh_address(self) -> SshAddress:
+    async def _ssh_address(self, within: float) -> SshAddress:
         """Return where the guest's SSH server answers; on a bridge the guest must be found first."""
         host, port = LOOPBACK, self.ssh_port
         if name := self.spec.network.bridge:
             port = SSH_PORT
-            host = await bridge.find_guest(name, self.mac, port, lost=self.ended, timeout=BOOT_SECONDS)
-        return SshAddress(host, port, self.spec.user, self.access.client_key, self.access.host_key)
+            host = await bridge.find_guest(name, self.identity.mac, port, lost=self.ended, timeout=within)
+        known = self.identity.access
+        return SshAddress(host, port, known.user, known.client_key, known.host_key)
 
     def _own_process(self) -> str:
         """Claim a process that is about to be started; return the token that it is to carry."""
@@ -339,6 +352,28 @@ class QemuMachine:
         if self._guest is None:
             raise MachineError("The machine has not been started")
         return self._guest
+
+    async def unless_ended(self, work: Coroutine[None, None, None], *, within: float) -> None:
+        """Do some work with QEMU, of whose end the work itself learns nothing.
+
+        :param within: seconds.
+        :raises MachineError: QEMU has ended first, or the time is over.
+        """
+        doing, ending = asyncio.ensure_future(work), asyncio.ensure_future(self._running_qemu().wait())
+        try:
+            await asyncio.wait([doing, ending], timeout=within, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise self.ended() or MachineError(f"QEMU was not done within {within:g} seconds")
+            doing.result()
+        finally:
+            doing.cancel()
+            ending.cancel()
+            await asyncio.wait([doing, ending])
+
+    def _running_transport(self) -> SshTransport:
+        if self._transport is None:
+            raise MachineError("The machine has not been started")
+        return self._transport
 
     def _running_qemu(self) -> Running:
         if self._qemu is None:

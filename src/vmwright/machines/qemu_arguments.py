@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmwright.machines.machine import MachineSpec
 
 PROGRAM = "qemu-system-x86_64"
+MACHINE = "q35"
 # translated code is kept in 1 GiB: with the default a boot of Debian takes a third longer
 TCG = "tcg,thread=multi,tb-size=1024"
 # a guest that breaks out of its devices finds no way to start programs or to gain rights
@@ -43,6 +44,7 @@ class Attachments:
     :param console: the file that gets what the guest writes to its serial port.
     :param firmware: UEFI with this machine's own variables, or None for BIOS.
     :param instance: what the guest is to take itself for on Azure, None for a guest with a NoCloud seed.
+    :param waits: whether it does not start before it is given its memory.
     :param control: the open socket of QEMU's monitor; ``network``: what its network device is attached to.
     """
 
@@ -53,6 +55,7 @@ class Attachments:
     control: int
     network: Device
     instance: Instance | None = None
+    waits: bool = False
 
 
 def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
@@ -62,7 +65,7 @@ def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
         *("-name", spec.name),
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-sandbox", SANDBOX),
-        *("-machine", "q35"),
+        *("-machine", MACHINE),
         *_processors(spec.accelerator, on_azure=attached.instance is not None),
         *("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M"),
         *("-rtc", "base=utc"),
@@ -77,6 +80,7 @@ def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
         *("-serial", f"file:{_escaped(attached.console)}"),
         *("-chardev", f"socket,id=control,fd={attached.control}"),
         *("-mon", "chardev=control,mode=control"),
+        *(("-incoming", "defer") if attached.waits else ()),
     ]
 
 

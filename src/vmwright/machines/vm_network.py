@@ -100,7 +100,8 @@ async def vm_network(
         events.note(f"The guest shares the host's own network: {reason}")
         if not nameservers():
             events.warn("This host's name server listens on loopback only: the guest has no DNS")
-        yield VmNetwork(forwards=tuple(forwards), namespace=None, servers=nameservers())
+        servers = name_servers(network, has_namespace=False)
+        yield VmNetwork(forwards=tuple(forwards), namespace=None, servers=servers)
         return
     require_free(forwards)
     async with contextlib.AsyncExitStack() as stack:
@@ -110,10 +111,22 @@ async def vm_network(
         yield VmNetwork(
             forwards=given,
             namespace=namespace,
-            servers=() if restricted else _reachable() or (pasta.NAME_SERVER,),
+            servers=name_servers(network, has_namespace=True),
             pasta=running,
             restricted=restricted,
         )
+
+
+def name_servers(network: Network, *, has_namespace: bool) -> tuple[str, ...]:
+    """Return the name servers that a guest is told of; ``has_namespace``: this host can make it one."""
+    if network.mode is NetworkMode.RESTRICTED:
+        return ()
+    return (_reachable() or (pasta.NAME_SERVER,)) if has_namespace else nameservers()
+
+
+def has_ipv6() -> bool:
+    """Return whether this host reaches others by IPv6, and so will a guest."""
+    return Namespace(os.getpid()).has_ipv6()
 
 
 async def _connect(
@@ -144,7 +157,7 @@ async def _connect(
             if attempt == ATTEMPTS:
                 raise
             continue
-        if Namespace(os.getpid()).has_ipv6():
+        if has_ipv6():
             # set last, or not at all where the host has the route only: passt takes what is there
             await running.is_ready(namespace.has_ipv6, within=IPV6_SECONDS)
         return running, given

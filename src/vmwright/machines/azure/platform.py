@@ -66,6 +66,10 @@ class Platform:
             if self._ready.is_set():
                 self._events.warn(f"The guest's agent reports a failure: {report.description}")
 
+    def take_as_ready(self) -> None:
+        """Take the guest for one that has reported itself ready: to another platform, before it was saved."""
+        self._ready.set()
+
     def failure(self) -> str | None:
         """Return why the guest could not be provisioned, in its own words; None while it may yet be."""
         if self._failure is None or self._ready.is_set():
