@@ -16,6 +16,7 @@ from vmwright.builds import memory_start, workshop
 from vmwright.builds.build import Build
 from vmwright.builds.generalize import DEFAULT, SCRIPT
 from vmwright.builds.layers import Layers
+from vmwright.builds.step_cache import StepCache
 from vmwright.builds.workshop import Workshop
 from vmwright.disks.qemu_img import info
 from vmwright.errors import MachineError, MachineLostError, SnapshotError
@@ -107,7 +108,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 async def opened(build: Build, base: BaseDisk) -> Workshop:
-    layers = Layers(build, base)
+    layers = Layers(build, base, StepCache(build))
     await layers.restore()
     shop = Workshop(build, base, layers)
     await shop.open()
@@ -229,7 +230,7 @@ async def test_a_machine_that_is_killed_says_nothing_of_the_snapshot(
     build = make_build(shell(1))
     await ended(await opened(build, base))
     told.fails["restore"] = [MachineLostError("QEMU was killed by signal 9")]
-    layers = Layers(build, base)
+    layers = Layers(build, base, StepCache(build))
     shop = Workshop(build, base, layers)
     with pytest.raises(MachineLostError):
         await shop.open()
