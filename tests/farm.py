@@ -129,7 +129,9 @@ class Host:
     def _start(
         self, argv: list[str | Path], log: Path, environment: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
-        given = {"VMWRIGHT_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        # what builds leave is looked for
+        no_cache = {"VMWRIGHT_CACHE__MAX_SIZE_GIB": "0"}
+        given = {"VMWRIGHT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", **no_cache}
         with log.open("wb") as file:
             return subprocess.Popen(
                 [*self._namespace(), *argv],

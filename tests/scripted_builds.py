@@ -107,6 +107,7 @@ class ScriptedBuilder:
             makes_galleries=False,
             files=folder,
             users=False,
+            made_before=None,
             sums_whole_files=False,
             started_at=row.started_at,
             writing=records.writing,

@@ -117,6 +117,7 @@ async def publish_existing(
     writing: Writing,
     ledger: Ledger,
     sha256: str | None = None,
+    summing: Summing = Summing.BOTH,
 ) -> Published:
     """Give a finished file of this host a name for the user, with its sums, as ``publish`` does.
 
@@ -124,7 +125,8 @@ async def publish_existing(
     both names read-only; on another file system it is a copy with its holes. ``Published.placed`` says which.
 
     :param sums: those of ``source``, which is not read for them.
-    :param sha256: the same of the whole file, where it is to be in ``SHA256SUMS``.
+    :param sha256: the same of the whole file, where it is known.
+    :param summing: which of both go beside the file.
     :param writing: opens the transaction in which the file gets its name.
     :raises DistributeError: the folder cannot be written, the disk is full, or ``source`` has another length.
     """
@@ -138,7 +140,13 @@ async def publish_existing(
         if placed is not Placed.LINK:
             part.chmod(READABLE)
             await files.flush(part)
-        made = Published(path=destination, size_bytes=size, sha256=sha256, sums=sums, placed=placed)
+        made = Published(
+            path=destination,
+            size_bytes=size,
+            sha256=None if summing is Summing.PIECES else sha256,
+            sums=None if summing is Summing.WHOLE else sums,
+            placed=placed,
+        )
         await asyncio.to_thread(_give_name, part, made, writing)
     return made
 

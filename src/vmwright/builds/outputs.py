@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from vmwright.builds.build import Build
     from vmwright.distributors.finished_image import FinishedImage
+    from vmwright.distributors.made_before import MadeBefore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,14 @@ class Distribution:
     only read the finished disk. What failed carries its error and undoes nothing of the rest.
     """
 
-    def __init__(self, build: Build, image: FinishedImage, cleanup: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        build: Build,
+        image: FinishedImage,
+        cleanup: AsyncExitStack,
+        *,
+        made_before: MadeBefore | None,
+    ) -> None:
         self._build = build
         self._tasks: dict[str, asyncio.Task[RunOutput]] = {}
         self._stored = StoredImage(
@@ -52,10 +60,11 @@ class Distribution:
             part=build.folder / "image.qcow2",
             ledger=build.ledger,
             events=build.events,
+            made_before=made_before,
         )
         cleanup.callback(self._drop_unused)
         cleanup.push_async_callback(self._stop)
-        to = _destinations(build, self._stored)
+        to = _destinations(build, self._stored, made_before)
         self.wanted = (
             *(
                 Wanted(
@@ -120,7 +129,7 @@ class Distribution:
             self._stored.drop_unused()
 
 
-def _destinations(build: Build, stored: StoredImage) -> Destinations:
+def _destinations(build: Build, stored: StoredImage, made_before: MadeBefore | None) -> Destinations:
     return Destinations(
         stored=stored,
         library=build.images.managed,
@@ -132,6 +141,7 @@ def _destinations(build: Build, stored: StoredImage) -> Destinations:
         files=build.request.out or build.settings.home / "artifacts" / "vhds" / build.id,
         users=build.request.out is not None,
         sums_whole_files=build.request.sums or build.settings.sums,
+        made_before=made_before,
         started_at=build.started_at,
         writing=build.records.writing,
         ledger=build.ledger,

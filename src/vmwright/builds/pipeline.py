@@ -95,7 +95,7 @@ async def run_pipeline(
             work = partial(validate, build, of_image, layers, steps.validate)
             verdict = await step("validate", Verdict, work)
     with phase(build.events, Phase.DISTRIBUTE):
-        distribution = outputs.Distribution(build, image, cleanup)
+        distribution = outputs.Distribution(build, image, cleanup, made_before=cache.image(image.disk))
         made = [
             await step(f"distribute {one.name}", RunOutput, partial(distribution.make, one))
             for one in distribution.wanted

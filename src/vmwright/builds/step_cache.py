@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.artifacts.files import sha256_of
 from vmwright.builds import baseline, ground
+from vmwright.builds.made_before import CachedImage
 from vmwright.caching.keys import Keys
 from vmwright.caching.layers import CachedLayers, Origin
 from vmwright.caching.secret import secret_of
@@ -17,6 +18,7 @@ from vmwright.events import StepCached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from vmwright.builds.build import Build
     from vmwright.builds.inputs import ReadySteps
@@ -81,6 +83,10 @@ class StepCache:
         self._keeping = asyncio.create_task(
             self._keep(layer, below, key, after=self._keeping, network_used=network_used)
         )
+
+    def image(self, disk: Path) -> CachedImage | None:
+        """Return what the cache has of the finished disk; None where the build does without the cache."""
+        return CachedImage(self._build, disk, recorded=self.close) if self._keys else None
 
     async def close(self) -> None:
         """Wait until what was left to later builds is recorded."""

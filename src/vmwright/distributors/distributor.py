@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from vmwright.distributors.made_before import MadeBefore
     from vmwright.distributors.stored import StoredImage
     from vmwright.events import Events
     from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary
@@ -64,6 +65,7 @@ class Destinations:
     :param writing: opens a transaction in which this attempt has the build; what others see of an image is
         written in one.
     :param sums_whole_files: whether files that are mostly holes get a SHA-256 of the whole, too.
+    :param made_before: what is kept of the same disk, None where nothing is or shall be.
     :param started_at: when the build was asked for: the same in each attempt at it.
     :param files: the folder for disk files; ``users`` tells whether it is the user's own (``--out``).
     """
@@ -78,6 +80,7 @@ class Destinations:
     files: Path
     users: bool
     sums_whole_files: bool
+    made_before: MadeBefore | None
     started_at: datetime
     writing: Writing
     ledger: Ledger

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts.publish import Published, Summing, publish
+from vmwright.artifacts.duplicates import Placed
+from vmwright.artifacts.publish import Published, Summing, publish, publish_existing
 from vmwright.disks import qemu_img
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import DistributeError
@@ -26,6 +27,9 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
     :raises DistributeError: the folder cannot be written, or the disk is full.
     """
     file = destinations.files / f"{name}.{ending}"
+    summing = _summing(FORMATS[ending], destinations)
+    if again := await _made_before(file, ending, summing, destinations):
+        return again
 
     def progress(done: int, total: int) -> None:
         destinations.events.say(Progress(what=file.name, done=done, total=total))
@@ -43,15 +47,40 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
         if not await qemu_img.compare(image.disk, part):
             raise DistributeError(f"{file} differs from the disk that was built", target=str(file))
 
-    return await publish(
+    made = await publish(
         write,
         file,
         writing=destinations.writing,
         ledger=destinations.ledger,
-        summing=_summing(FORMATS[ending], destinations),
+        summing=summing,
         check=check,
         progress=progress,
     )
+    if destinations.made_before:
+        await destinations.made_before.keep_file(ending, made)
+    return made
+
+
+async def _made_before(
+    file: Path, ending: str, summing: Summing, destinations: Destinations
+) -> Published | None:
+    """Give the file that was made of this disk before its name; None where there is none with these sums."""
+    before = destinations.made_before
+    made = await before.file(ending) if before else None
+    if before is None or made is None or (made.sha256 is None and summing is not Summing.PIECES):
+        return None
+    again = await publish_existing(
+        made.path,
+        file,
+        sums=made.sums,
+        sha256=made.sha256,
+        summing=summing,
+        writing=destinations.writing,
+        ledger=destinations.ledger,
+    )
+    if again.placed is Placed.LINK:
+        before.linked()
+    return again
 
 
 def _summing(to: DiskFormat, destinations: Destinations) -> Summing:

@@ -45,8 +45,8 @@ class CachedLayerRow(Base):
 class CachedOutputRow(Base):
     """A file that was made of a generalized layer, and goes with it.
 
-    ``form`` is vhd, qcow2 or raw, with ``path``, ``mtime_ns`` and the digest of its data; or artifact, whose
-    ``digest`` names it in the store.
+    ``form`` is vhd, qcow2 or raw, with ``path``, ``mtime_ns`` and ``data_digest`` (``artifacts/sums.py``),
+    and ``sha256`` where all of it was summed; or artifact, whose ``sha256`` names it in the store.
     """
 
     __tablename__ = "cached_outputs"
@@ -59,6 +59,6 @@ class CachedOutputRow(Base):
     path: Mapped[str | None] = mapped_column(Text)
     size_bytes: Mapped[int]
     mtime_ns: Mapped[int | None]
-    digest: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     made_at: Mapped[datetime]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from tests.building import open_build, run_build, runner
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.artifacts.facts import ImageFacts
-from vmwright.builds import inputs, validating, workshop
+from vmwright.builds import ground, inputs, validating, workshop
 from vmwright.builds.build import Build, BuildResult
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.events import Events, Reader
+from vmwright.machines.machine import MachineKind, MachineSpec
 from vmwright.process import run
 from vmwright.runs.executors import Executor
 from vmwright.runs.listing import RunRecord, find_run
@@ -41,6 +43,7 @@ from vmwright.template.model import (
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
 MakeBuild = Callable[..., Build]
+Cached = Callable[..., Awaitable[BuildResult]]
 
 
 @pytest.fixture
@@ -183,3 +186,38 @@ def machine(monkeypatch: pytest.MonkeyPatch, base: BaseDisk) -> ScriptedMachine:
         monkeypatch.setattr(room, "machine_for", machine_for)
     monkeypatch.setattr(inputs, "resolve", resolve)
     return machine
+
+
+@pytest.fixture
+def where(monkeypatch: pytest.MonkeyPatch, base: BaseDisk, tmp_path: Path) -> dict[str, Any]:
+    """What the builds' machine is: to be changed by a test."""
+    spec: dict[str, Any] = {
+        "name": "test",
+        "folder": tmp_path,
+        "cpus": 2,
+        "memory_mib": 2048,
+        "generation": Generation.V1,
+    }
+
+    async def planned(_build: Build, _base: BaseDisk) -> tuple[MachineKind, MachineSpec]:
+        return MachineKind.CONTAINER, MachineSpec(**spec)
+
+    async def versions(_kind: MachineKind) -> tuple[str, ...]:
+        return ("systemd 252",)
+
+    monkeypatch.setattr(ground, "planned", planned)
+    monkeypatch.setattr(ground, "versions", versions)
+    return spec
+
+
+@pytest.fixture
+def cached(bench: Bench, where: dict[str, Any]) -> Cached:
+    """Builds with the cache."""
+
+    async def build(*customize: Customizer, **asked: Any) -> BuildResult:
+        request = bench.request(*customize, distribute=asked.pop("distribute", None))
+        request = dataclasses.replace(request, **{"uses_cache": True, **asked})
+        events = Events(*bench.readers)
+        return await run_build(request, settings=bench.settings, database=bench.database, events=events)
+
+    return build

@@ -17,7 +17,10 @@ MIRRORED = "https://raw.githubusercontent.com/danielsollondon/azvmimagebuilder/m
 def home(debian_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A $VMWRIGHT_HOME of this worker: Debian in its catalogue, also as Ubuntu; the quickstarts mirrored."""
     home = tmp_path_factory.mktemp("home")
-    (home / "vmwright.toml").write_text(f'[mirrors]\n"{MIRRORED}" = "{QUICKSTARTS.as_uri()}/"\n')
+    # each test runs its own steps
+    (home / "vmwright.toml").write_text(
+        f'[mirrors]\n"{MIRRORED}" = "{QUICKSTARTS.as_uri()}/"\n[cache]\nmax_size_gib = 0\n'
+    )
     vmwright = Vmwright(home)
     for name, disk in (
         ("Debian:debian-12:12:12.0.1", str(debian_disk)),

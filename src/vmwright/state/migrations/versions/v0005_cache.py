@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("path", sa.Text),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("mtime_ns", sa.BigInteger),
-        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("sha256", sa.String(64)),
         sa.Column("data_digest", sa.String(64)),
         sa.Column("made_at", UtcDateTime, nullable=False),
         sa.UniqueConstraint("layer", "form"),

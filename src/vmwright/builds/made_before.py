@@ -1,0 +1,114 @@
+"""What the cache has of a build's finished disk, and what the build leaves of it to later ones."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from vmwright.artifacts.duplicates import Placed, duplicate
+from vmwright.artifacts.sums import sums_of
+from vmwright.builds.layers import layer_files
+from vmwright.caching.outputs import ARTIFACT, CachedOutput, CachedOutputs
+from vmwright.distributors.made_before import MadeFile
+from vmwright.errors import VmwrightError
+from vmwright.state.resources import ResourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from vmwright.artifacts.publish import Published
+    from vmwright.artifacts.sums import Sums
+    from vmwright.builds.build import Build
+
+
+class CachedImage:
+    """The finished disk of a build, as the cache has it; see ``MadeBefore``.
+
+    :param disk: the file of its generalized layer.
+    :param recorded: returns once the cache has that layer, if it is kept.
+    """
+
+    def __init__(self, build: Build, disk: Path, *, recorded: Callable[[], Awaitable[None]]) -> None:
+        self._build = build
+        self._outputs = CachedOutputs(build.database, disk)
+        self._recorded = recorded
+        self._has_said = False
+
+    async def file(self, ending: str) -> MadeFile | None:
+        """Return a file where it is what it was: by its length and time, and by its data."""
+        found = self._outputs.find(ending)
+        if found is None or found.path is None:
+            return None
+        sums = await _sums_of(found, found.path)
+        if sums is None:
+            self._build.events.warn(
+                f"The {ending} in the cache is damaged, changed or gone ({found.path}): it is made anew"
+            )
+            self._outputs.drop(ending)
+            return None
+        return MadeFile(path=found.path, sums=sums, sha256=found.sha256)
+
+    async def keep_file(self, ending: str, made: Published) -> None:
+        """Keep a file by another name, where that takes no copy."""
+        try:
+            await self._recorded()
+            await self._keep_file(ending, made)
+        except (VmwrightError, OSError) as error:
+            self._build.events.warn(f"{made.path.name} is not kept in the cache: {error}")
+
+    async def artifact(self) -> str | None:
+        """Return the digest of an artifact, which may be gone meanwhile."""
+        found = self._outputs.find(ARTIFACT)
+        return found.sha256 if found else None
+
+    async def keep_artifact(self, digest: str) -> None:
+        """Keep which artifact was made; the store decides how long it has it."""
+        try:
+            await self._recorded()
+            size = self._build.images.artifacts.record(digest).size_bytes
+            self._outputs.keep(CachedOutput(form=ARTIFACT, size_bytes=size, sha256=digest))
+        except VmwrightError as error:
+            self._build.events.warn(f"The stored image is not kept in the cache: {error.message}")
+
+    def linked(self) -> None:
+        """Say, once, that what is kept must not be changed by the user's name for it."""
+        if not self._has_said:
+            self._has_said = True
+            self._build.events.note(
+                "The finished files share their blocks with the cache and are read-only: copy one before "
+                "changing it"
+            )
+
+    async def _keep_file(self, ending: str, made: Published) -> None:
+        files = layer_files(self._build)
+        kept = files.new(ending)
+        if kept.parent.stat().st_dev != made.path.stat().st_dev:
+            return
+        sums = made.sums or await sums_of(made.path)
+        with self._build.ledger.claimed(ResourceKind.PATH, kept):
+            if await duplicate(made.path, kept) is Placed.LINK:
+                self.linked()
+            found = kept.stat()
+            output = CachedOutput(
+                form=ending,
+                size_bytes=found.st_size,
+                path=kept,
+                mtime_ns=found.st_mtime_ns,
+                sha256=made.sha256,
+                data_digest=sums.digest,
+            )
+            if not self._outputs.keep(output):
+                await asyncio.to_thread(kept.unlink)
+
+
+async def _sums_of(output: CachedOutput, path: Path) -> Sums | None:
+    """Return the sums of a file, None where it is not what it was."""
+    try:
+        found = path.stat()
+        if (found.st_size, found.st_mtime_ns) != (output.size_bytes, output.mtime_ns):
+            return None
+        sums = await sums_of(path)
+    except OSError:
+        return None
+    return sums if sums.digest == output.data_digest else None
