@@ -132,6 +132,7 @@ class Layers:
         It stands on the newest layer, or on the base disk, and nobody writes it any more.
 
         :raises BuildError: a new top has begun, which does not stand on it.
+        :raises FileNotFoundError: those who refer to it have given it up meanwhile.
         """
         if self._uncommitted:
             raise BuildError("The disk is written already: no layer can be put under it")

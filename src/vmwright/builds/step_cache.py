@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from vmwright.builds.made_before import CachedImage
 from vmwright.caching.keys import Keys
 from vmwright.caching.layers import CachedLayers, Origin
 from vmwright.caching.secret import secret_of
-from vmwright.errors import BuildError, VmwrightError
+from vmwright.errors import VmwrightError
 from vmwright.events import StepCached
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class StepCache:
     async def take(self, base: BaseDisk, steps: ReadySteps, layers: Layers) -> None:
         """Put on the disk what earlier builds have made of the same steps, as far as that goes.
 
-        A build that goes on with layers of its own takes nothing: what it has is to be done is done again.
+        A later attempt at a build takes nothing: what somebody wants done again is done again.
 
         :raises VmwrightError: the cache or the database cannot be used.
         """
@@ -61,10 +60,13 @@ class StepCache:
             return
         if (before := taken[0][0].baseline) is not None:
             await baseline.keep(self._build, before.encode())
-        done = [links[-1] for links in taken if await self._adopt(links, layers)]
-        if done:
-            self._cached.used(one.id for links in taken for one in links)
-            self._tell(done, steps)
+        done = []
+        for links in taken:
+            if not await self._adopt(links, layers):
+                break
+            done.append(links[-1])
+        self._cached.used(one.id for links in taken for one in links)
+        self._tell(done, steps)
         if layers.is_generalized:
             reason = "no step had to be run: this is what its layers were made by"
             self._build.records.set(
@@ -141,16 +143,17 @@ class StepCache:
 
     async def _adopt(self, links: Links, layers: Layers) -> bool:
         """Put the layers of one step on the disk; False where they were given up meanwhile."""
-        with contextlib.suppress(BuildError):
-            for one in links:
+        for one in links:
+            try:
                 await layers.adopt(
                     one.path,
                     step=one.step,
                     deprovisioning=one.deprovisioning,
                     provisioning=one.provisioning,
                 )
-            return True
-        return False
+            except FileNotFoundError:
+                return False
+        return True
 
     def _tell(self, done: list[CachedLayer], steps: ReadySteps) -> None:
         """Say and record which steps are not run."""

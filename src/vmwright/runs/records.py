@@ -16,7 +16,6 @@ from sqlalchemy import delete, select, update
 
 from vmwright.artifacts.facts import Provisioning
 from vmwright.distributors.distributor import RunOutput
-from vmwright.errors import BuildError
 from vmwright.runs.layer import Layer
 from vmwright.runs.layer_files import LOCK
 from vmwright.runs.queue import guarded
@@ -212,12 +211,12 @@ class BuildRecords:
     def layer_adopted(self, layer: Layer) -> None:
         """Record a layer whose file others refer to, too.
 
-        :raises BuildError: they have given it up meanwhile.
+        :raises FileNotFoundError: they have given it up meanwhile.
         """
         with self.writing() as session:
             lock(session, LOCK)
             if not layer.path.exists():
-                raise BuildError(f"The layer {layer.path} is gone")
+                raise FileNotFoundError(layer.path)
             self._add_layer(session, layer)
 
     def _add_layer(self, session: Session, layer: Layer) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from tests.component.builds.conftest import SCRIPT, Bench, Cached, shell
 from tests.component.builds.test_resuming import Scripts
 from tests.scripted import Recorder, ScriptedMachine
+from vmwright.builds.step_cache import Links, StepCache
 from vmwright.caching.pruning import entries, prune
 from vmwright.caching.secret import secret_of
 from vmwright.events import Notice, Outcome, StepCached
@@ -257,3 +258,22 @@ async def test_nobody_else_reads_the_secret_of_the_keys(bench: Bench) -> None:
     assert secret_of(bench.settings.home) == secret
     assert len(secret) == 32
     assert (bench.settings.home / "cache.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_is_given_up_at_this_moment_is_not_taken_nor_what_stands_on_it(
+    cached: Cached, machine: ScriptedMachine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = Scripts(machine)
+    await cached(*STEPS)
+    whole = StepCache._whole
+
+    async def and_then_gone(cache: StepCache, found: list[Links]) -> list[Links]:
+        checked = await whole(cache, found)
+        checked[1][0].path.unlink()
+        return checked
+
+    monkeypatch.setattr(StepCache, "_whole", and_then_gone)
+    result = await cached(*STEPS)
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
+    assert taken(recorder) == [1]
+    assert scripts.run == ["one", "two", "three", "two", "three"]
