@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmwright.builds.leftovers import PLACE
 from vmwright.customizers.customizer import run_streamed
 from vmwright.disks.provisioned_by import CONFIGURATION, FOLDER, WAAGENT, provisioned_by
 from vmwright.errors import MachineError, StepError
@@ -45,7 +46,7 @@ sync
 """
 
 # Left by the first boot of the build machine: a clone must make its own.
-FIRST_BOOT = """\
+FIRST_BOOT = f"""\
 if command -v cloud-init >/dev/null 2>&1; then
     cloud-init clean
     rm -rf /var/log/cloud-init*.log /run/cloud-init
@@ -60,6 +61,7 @@ fi
 rm -f /var/lib/waagent/ovf-env.xml /var/lib/waagent/provisioned
 test -x /usr/sbin/waagent || rmdir /var/lib/waagent 2>/dev/null || true
 rm -f /tmp/script_*.sh /tmp/DeprovisioningScript.sh
+rm -rf {PLACE}
 : > /etc/machine-id
 """
 

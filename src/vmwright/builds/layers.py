@@ -95,17 +95,24 @@ class Layers:
         return top
 
     async def commit(
-        self, machine: Machine, *, step: int, deprovisioning: bytes | None, network_used: bool = True
+        self,
+        machine: Machine,
+        *,
+        step: int,
+        deprovisioning: bytes | None,
+        network_used: bool = True,
+        is_whole: bool = True,
     ) -> None:
         """Freeze the top as it is after ``step``, while the guest runs, and go on in a new one.
 
         :param network_used: whether the step may have fetched something; see ``caching``.
+        :param is_whole: whether the disk has all that later steps may want of this one.
         """
         above = self._files.new()
         self._claim(above)
         await machine.checkpoint(above)
         layer = await self._record_top(step=step, deprovisioning=deprovisioning)
-        self._put_on(layer, network_used=network_used)
+        self._put_on(layer, network_used=network_used, is_whole=is_whole)
 
     async def seal(
         self,
@@ -169,10 +176,11 @@ class Layers:
         del self._uncommitted[0]
         return layer
 
-    def _put_on(self, layer: Layer, *, network_used: bool) -> None:
+    def _put_on(self, layer: Layer, *, network_used: bool, is_whole: bool = True) -> None:
         below = self.newest
         self._committed.append(layer)
-        self._cache.keep(layer, below, network_used=network_used)
+        if is_whole:
+            self._cache.keep(layer, below, network_used=network_used)
 
     async def _layer(
         self, path: Path, *, step: int, deprovisioning: bytes | None, provisioning: Provisioning | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.builds import baseline
+from vmwright.builds import baseline, leftovers
 from vmwright.builds.generalize import DEFAULT, read_script, write_script
 from vmwright.builds.hosting import machine_for, vm_for
 from vmwright.builds.memory_start import MemoryStart
@@ -52,8 +52,19 @@ class Workshop(Stage):
 
         :param network_used: whether the step may have fetched something.
         """
-        script = await read_script(self.guest)
-        await self.layers.commit(self.machine, step=step, deprovisioning=script, network_used=network_used)
+        is_whole = await leftovers.save(self.guest)
+        if not is_whole:
+            self._build.events.warn(
+                f"What is in /tmp after step {step} could not be copied: a build that goes on from here does "
+                "not find it"
+            )
+        await self.layers.commit(
+            self.machine,
+            step=step,
+            deprovisioning=await read_script(self.guest),
+            network_used=network_used,
+            is_whole=is_whole,
+        )
 
     async def seal(self, step: int, provisioning: Provisioning) -> None:
         """Switch the machine off; its disk is a layer from then on."""
@@ -67,6 +78,8 @@ class Workshop(Stage):
         guest = await self._boot(machine, await self.layers.begin())
         newest = self.layers.newest
         # its boot has emptied /tmp
+        if newest:
+            await leftovers.restore(guest)
         script = newest.deprovisioning if newest else DEFAULT
         if script is not None:
             await write_script(guest, self._build.folder, script)

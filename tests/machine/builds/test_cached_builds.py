@@ -54,7 +54,13 @@ async def test_a_second_build_takes_what_has_not_changed(
     keep = shell("sudo cp /tmp/page /var/lib/page", COUNT.format("two"), name="keep")
 
     def build(last: str, out: str, *options: str) -> Done:
-        template = write_template(tmp_path, put, keep, shell(COUNT.format(last), name="last"), name="cached")
+        template = write_template(
+            tmp_path,
+            put,
+            keep,
+            shell("sudo cp /tmp/page /var/lib/again", COUNT.format(last), name="last"),
+            name="cached",
+        )
         return cached(
             "build", template, "--machine", "container", "--out", tmp_path / out, "--json", *options
         )
