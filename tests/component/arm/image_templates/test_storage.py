@@ -371,3 +371,14 @@ async def test_the_account_goes_with_the_template_or_moves_with_it(
     await talk("DELETE", TEMPLATE)
     assert (await talk.get(f"/subscriptions/{SUBSCRIPTION}/{STORAGE}"))["value"] == []
     assert (await built.ask(uri)).status_code == 404
+
+
+async def test_the_sums_of_a_disk_are_there_with_it(built: Built) -> None:
+    assert (await built.ask(f"{built.url}.sums")).status_code == 404
+    built.disk.with_name(f"{built.disk.name}.sums").write_text("sums")
+    found = await built.ask(f"{built.url}.sums")
+    assert (found.status_code, found.text) == (200, "sums")
+    assert found.headers["x-ms-blob-type"] == "BlockBlob"
+    assert (await built.ask(f"{built.url}.sums", of=STRANGER)).status_code == 403
+    built.disk.unlink()
+    assert (await built.ask(built.url)).status_code == 404

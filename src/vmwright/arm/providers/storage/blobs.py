@@ -1,5 +1,6 @@
 """What is in a template's storage account (reference §7): ``vhds/NAME.vhd``, ``packerlogs/BUILD/NAME.log``.
 
+``vhds/NAME.vhd.sums`` is there besides, the sums that a build leaves with its disk.
 Nothing is named by a path: a blob is looked for in the records of the template's builds, and a file is opened
 only where builds of this host put theirs.
 """
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from vmwright.arm.http.errors import ArmError
 from vmwright.arm.providers.storage.accounts import LOGS, VHDS
+from vmwright.artifacts import sums
 from vmwright.artifacts.files import data_extents, read_piece
 from vmwright.runs.kept_files import KeptFile, find_log, find_vhd, logs_folder, vhds_folder
 from vmwright.runs.logs import read_log
@@ -95,7 +97,9 @@ def missing(name: str) -> ArmError:
 
 
 def _vhd(service: Service, template: Resource, name: str) -> Blob:
-    found = find_vhd(service.database, template.id, name, since=template.created_at)
+    """Open a VHD, or the sums that a build has left beside it."""
+    vhd = name.removesuffix(sums.ENDING)
+    found = find_vhd(service.database, template.id, vhd, since=template.created_at)
     if found is None:
         raise missing(f"{VHDS}/{name}")
     if not found.is_here:
@@ -106,6 +110,9 @@ def _vhd(service: Service, template: Resource, name: str) -> Blob:
             "an image gallery, whose versions the shared store has.",
         )
     folder = vhds_folder(service.settings, found.build_id)
+    if vhd != name:
+        beside = replace(found, path=found.path.with_name(name))
+        return _opened(beside, folder, media_type=TEXT, kind=BLOCK_BLOB)
     return _opened(found, folder, media_type=BYTES, kind=PAGE_BLOB)
 
 
