@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from vmwright.events import (
     as_json,
 )
 from vmwright.guests.transport import Ended
+from vmwright.process import run as run_program
 from vmwright.runs.listing import find_run
 from vmwright.runs.states import RunState
 from vmwright.state.engines import journal_url
@@ -54,6 +57,23 @@ async def test_a_build_goes_through_its_phases_and_leaves_its_outputs(
     assert run.run_sub_state is None
     assert [output.artifact_uri for output in run.outputs] == [(bench.out / "out.vhd").as_uri()]
     assert bench.nothing_is_left()
+
+
+async def test_whole_files_are_summed_where_that_is_wanted(bench: Bench) -> None:
+    request = replace(bench.request(formats=("qcow2", "raw")), sums=True)
+    await run_build(request, settings=bench.settings, database=bench.database, events=bench.events)
+    sums = [line.split("  ") for line in (bench.out / "SHA256SUMS").read_text().splitlines()]
+    assert sorted(name for _, name in sums) == [
+        *("out.vhd", "out.vhd.sums", "test.qcow2", "test.raw", "test.raw.sums")
+    ]
+    for digest, name in sums:
+        assert hashlib.sha256((bench.out / name).read_bytes()).hexdigest() == digest
+
+
+async def test_a_qcow2_for_the_user_is_compressed_with_zstd(bench: Bench) -> None:
+    await bench.build(formats=("qcow2",))
+    said = await run_program(["qemu-img", "info", "--output=json", bench.out / "test.qcow2"], timeout=20)
+    assert json.loads(said.stdout)["format-specific"]["data"]["compression-type"] == "zstd"
 
 
 async def test_a_layer_is_recorded_before_the_next_step_runs(bench: Bench, machine: ScriptedMachine) -> None:

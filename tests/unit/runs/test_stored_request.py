@@ -70,6 +70,7 @@ def test_all_that_is_asked_for_is_kept() -> None:
         machine=MachineChoice.CONTAINER,
         out=Path("/out"),
         formats=("qcow2", "raw"),
+        sums=True,
         makes_galleries=False,
         secrets=("hunter2",),
     )
