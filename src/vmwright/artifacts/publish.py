@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from vmwright.artifacts import checksums, files, sums
 from vmwright.artifacts.checksums import SUMS
 from vmwright.artifacts.duplicates import Placed, duplicate
-from vmwright.artifacts.together import together
+from vmwright.artifacts.together import Together
 from vmwright.errors import DistributeError, ProcessError
 from vmwright.state.resources import ResourceKind
 
@@ -98,11 +98,11 @@ async def publish(
         part = workplace / destination.name
         await write(part)
         part.chmod(READABLE)
-        async with together() as group:
-            summed = group.create_task(_summed(part, summing, progress))
-            group.create_task(files.flush(part))
+        async with Together() as together:
+            summed = together.start(_summed(part, summing, progress))
+            together.start(files.flush(part))
             if check:
-                group.create_task(check(part))
+                together.start(check(part))
         sha256, of_pieces = summed.result()
         made = Published(path=destination, size_bytes=part.stat().st_size, sha256=sha256, sums=of_pieces)
         await asyncio.to_thread(_give_name, part, made, writing)

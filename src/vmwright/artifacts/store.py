@@ -21,7 +21,7 @@ from vmwright.artifacts import files
 from vmwright.artifacts.duplicates import READ_ONLY
 from vmwright.artifacts.homes import folder_of
 from vmwright.artifacts.locks import locked
-from vmwright.artifacts.together import together
+from vmwright.artifacts.together import Together
 from vmwright.errors import StoreError, VmwrightError
 from vmwright.state.database import lock
 from vmwright.state.resources import Ledger, ResourceKind
@@ -343,9 +343,9 @@ class ArtifactStore:
 
 async def _flushed(path: Path, progress: ProgressSink | None) -> str:
     """Bring a file to the disk, and return its SHA-256."""
-    async with together() as group:
-        group.create_task(files.flush(path))
-        summed = group.create_task(files.sha256_of(path, progress=progress))
+    async with Together() as together:
+        together.start(files.flush(path))
+        summed = together.start(files.sha256_of(path, progress=progress))
     return summed.result()
 
 

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from types import TracebackType
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-@contextlib.asynccontextmanager
-async def together() -> AsyncIterator[asyncio.TaskGroup]:
-    """Give a group for tasks, which are waited for at the end; the first failure is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+class Together:
+    """Work that is started within ``async with`` and done at its end.
+
+    The first failure cancels the rest and is raised as it is, not in a group; work that was cancelled by
+    itself counts as cancelled, not as done.
+    """
+
+    def __init__(self) -> None:
+        self._group = asyncio.TaskGroup()
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Begin some work; its result is there after the ``async with``."""
+        task = self._group.create_task(work)
+        self._tasks.append(task)
+        return task
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        for task in self._tasks:
+            task.result()
 
 
 async def each(items: Iterable[Item], work: Callable[[Item], Awaitable[object]], *, at_once: int) -> None:
@@ -30,9 +53,9 @@ async def each(items: Iterable[Item], work: Callable[[Item], Awaitable[object]],
         for item in waiting:
             await work(item)
 
-    async with together() as group:
+    async with Together() as together:
         for _ in range(at_once):
-            group.create_task(take())
+            together.start(take())
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
