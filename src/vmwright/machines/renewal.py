@@ -89,7 +89,7 @@ if [ "$name" != "$4" ]; then
     printf %s "$4" > /proc/sys/kernel/hostname
     if [ -e /etc/hostname ]; then printf '%s\n' "$4" > /etc/hostname; fi
 fi
-kill "$2" 2>/dev/null || true
+if [ "$2" -gt 1 ]; then kill "$2" 2>/dev/null || true; fi
 if read -r server < /run/sshd.pid; then
     kill -HUP "$server"
 else
