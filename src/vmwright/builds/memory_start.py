@@ -53,6 +53,7 @@ class MemoryStart:
         self._start = start
         self._stop = stop
         self._snapshots = Snapshots(build.settings.home, build.ledger)
+        self._fault = ""
 
     async def has_started(self, machine: Machine) -> bool:
         """Start the machine that this one would be from memory; False where it has to boot.
@@ -63,9 +64,15 @@ class MemoryStart:
             return False
         await self._layers.take_back()
         key = await key_of(machine.spec, source=self._base.digest, disk_bytes=self._layers.size_bytes)
-        return await self._is_used(key, machine.spec) or (
-            await self._is_made(key, machine.spec) and await self._is_used(key, machine.spec)
-        )
+        if reason := self._snapshots.refusal(key):
+            self._build.events.note(f"The machine boots, its memory snapshots were of no use: {reason}")
+            return False
+        if await self._is_used(key, machine.spec):
+            return True
+        if await self._is_made(key, machine.spec) and await self._is_used(key, machine.spec):
+            return True
+        self._snapshots.refuse(key, self._fault)
+        return False
 
     def _is_wanted(self, spec: MachineSpec) -> bool:
         if not self._build.settings.snapshots.enabled:
@@ -79,14 +86,15 @@ class MemoryStart:
         with self._snapshots.found(key) as snapshot:
             if snapshot is None:
                 return False
-            fault = snapshot.fault_at_sight(self._base.path) or await self._fault(snapshot, spec)
+            fault = snapshot.fault_at_sight(self._base.path) or await self._fault_of(snapshot, spec)
         if fault is None:
             return True
+        self._fault = fault
         self._build.events.warn(f"The memory snapshot of the machine is of no use and is removed: {fault}")
         self._snapshots.remove(key.digest)
         return False
 
-    async def _fault(self, snapshot: Snapshot, spec: MachineSpec) -> str | None:
+    async def _fault_of(self, snapshot: Snapshot, spec: MachineSpec) -> str | None:
         """Return why nothing goes on from a snapshot, None where the machine now does."""
         try:
             await self._adopt(snapshot)
@@ -141,6 +149,7 @@ class MemoryStart:
                     session=session,
                 )
         except (SnapshotError, ProcessError, OSError) as error:
+            self._fault = str(error)
             events.warn(f"No memory snapshot of the machine could be made: {error}")
             return False
         return True

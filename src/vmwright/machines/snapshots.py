@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vmwright.state.resources import Ledger
 
 FOLDER = "snapshots"
+REFUSAL_SECONDS = 24 * 3600.0
 
 
 class Making:
@@ -113,6 +115,20 @@ class Snapshots:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
 
+    def refuse(self, key: SnapshotKey, reason: str) -> None:
+        """Keep in mind for a day that nothing goes on from a snapshot of a key: each trial costs a boot."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._refusal(key.digest).write_text(reason)
+
+    def refusal(self, key: SnapshotKey) -> str | None:
+        """Return why no snapshot of a key is to be made, None where one may be."""
+        try:
+            with self._refusal(key.digest).open() as file:
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+                return file.read() if age < REFUSAL_SECONDS else None
+        except OSError:
+            return None
+
     def all(self) -> list[Snapshot]:
         """Return the snapshots of this home, the one that was used last first."""
         found = [
@@ -126,6 +142,7 @@ class Snapshots:
         What stands on its disk has links of its own.
         """
         folder = self.folder / digest
+        self._refusal(digest).unlink(missing_ok=True)
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(FileNotFoundError):
                 known = stack.enter_context((folder / KNOWN).open("rb"))
@@ -139,6 +156,9 @@ class Snapshots:
                 folder.rename(gone)
                 shutil.rmtree(gone)
         return True
+
+    def _refusal(self, digest: str) -> Path:
+        return self.folder / f"{digest}.refused"
 
     def _beside(self, digest: str, end: str) -> Path:
         return self.folder / f"{digest}.{uuid.uuid4().hex}.{end}"

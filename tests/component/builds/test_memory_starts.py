@@ -199,7 +199,7 @@ async def test_where_none_can_be_made_the_machine_boots(
     assert warnings(recorder) == ["No memory snapshot of the machine could be made: no room"]
     assert shop.layers.newest is None
     await ended(shop)
-    assert list((build.settings.home / "snapshots").iterdir()) == []
+    assert [path.suffix for path in (build.settings.home / "snapshots").iterdir()] == [".refused"]
     assert owned(database) == []
 
 
@@ -207,11 +207,22 @@ async def test_one_from_which_nothing_goes_on_is_not_tried_again(
     make_build: MakeBuild, base: BaseDisk, told: Told, recorder: Recorder
 ) -> None:
     told.fails["restore"] = [SnapshotError("QEMU ended")]
-    shop = await opened(make_build(shell(1)), base)
+    build = make_build(shell(1))
+    shop = await opened(build, base)
     assert told.lines[-2:] == ["boot", "on base.qcow2"]
     assert told.lines.count("restore") == 1
     assert len(warnings(recorder)) == 1
     await ended(shop)
+
+    told.lines.clear()
+    await ended(await opened(build, base))
+    assert told.lines[0] == "boot"
+    assert "QEMU ended" in recorder.of(Notice)[-1].message
+    (refused,) = (build.settings.home / "snapshots").iterdir()
+    os.utime(refused, (1, 1))
+    told.lines.clear()
+    await ended(await opened(build, base))
+    assert told.lines[0] == "boot to save"
 
 
 async def test_a_guest_that_does_not_boot_fails_the_build(
