@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from vmwright.machines.snapshot import Snapshot
     from vmwright.state.resources import Ledger
 
+# of guests that keep the name which they were provisioned with: no build's
+NAME = "vmwright"
 MEMORY_SECONDS = 300.0
 ANSWER_SECONDS = 120.0
 # by which QEMU ends itself
@@ -31,6 +34,10 @@ class SavedMachine(QemuMachine):
 
     ``start`` also raises SnapshotError, where QEMU cannot save such a machine: that is seen before it boots.
     """
+
+    def __init__(self, spec: MachineSpec, ledger: Ledger, events: Events) -> None:
+        super().__init__(spec, ledger, events)
+        self.identity = dataclasses.replace(self.identity, name=NAME)
 
     async def save(self, memory: int) -> int:
         """Write the memory of the idle guest to an open file and end QEMU; the disk is what goes with it.
