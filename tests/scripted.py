@@ -14,8 +14,8 @@ from vmwright.disks.qemu_img import DiskFormat, create_overlay
 from vmwright.errors import MachineError, MachineLostError
 from vmwright.events import Event, Stream
 from vmwright.guests.linux import LinuxGuest
-from vmwright.guests.transport import Ended, OutputSink, ProgressSink
-from vmwright.machines import boot_files
+from vmwright.guests.transport import Ended, OutputSink, ProgressSink, read_by_cat
+from vmwright.machines.boot_files import BootFiles
 from vmwright.machines.machine import MachineKind
 
 Kind = TypeVar("Kind", bound=Event)
@@ -26,13 +26,14 @@ Script = Callable[["ScriptedTransport"], Ended]
 class ScriptedTransport:
     """A guest with a few real commands over a dict of files; other commands answer as the test says.
 
-    ``boot_files`` are what it boots from, by the digests that it would print of them.
+    ``boot_files`` are what it boots from, with their digests.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     answers: dict[str, Script] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    given: list[bytes] = field(default_factory=list)
     boot_files: dict[str, str] = field(default_factory=dict)
 
     async def execute(
@@ -40,12 +41,15 @@ class ScriptedTransport:
         command: str,
         *,
         as_root: bool = False,
-        stdin: bytes = b"",
+        stdin: bytes | Path = b"",
         sink: OutputSink | None = None,
         timeout: float | None = None,
     ) -> Ended:
         self.said.append(f"# {command}" if as_root else f"$ {command}")
+        self._take(command, stdin if isinstance(stdin, bytes) else stdin.read_bytes())
         ended = self._answer(command)
+        for path in re.findall(r"; rm -f ([\w/.]+); exit", command):
+            self.files.pop(path)
         if sink is None:
             return ended
         sink(Stream.STDOUT, ended.stdout)
@@ -62,6 +66,9 @@ class ScriptedTransport:
         if progress:
             progress(len(self.files[destination]), len(self.files[destination]))
 
+    async def read(self, path: str) -> bytes | None:
+        return await read_by_cat(self, path)
+
     async def close(self) -> None:
         self.said.append("closed")
 
@@ -69,14 +76,18 @@ class ScriptedTransport:
         """Empty /tmp, as each boot does."""
         self.files = {path: data for path, data in self.files.items() if not path.startswith("/tmp/")}
 
+    def _take(self, command: str, given: bytes) -> None:
+        """Do what the start of a command line does that writes what it is given to a file."""
+        if found := re.search(r"cat > ([\w/.]+) && chmod (\d+)", command):
+            self.given.append(given)
+            self.files[found[1]] = given
+            self.modes[found[1]] = int(found[2], 8)
+
     def _answer(self, command: str) -> Ended:
         for pattern, script in self.answers.items():
             if re.search(pattern, command):
                 return script(self)
         match shlex.split(command):
-            case ["sh", "-c", boot_files.READ]:
-                listed = [f"{digest}  {path}\n" for path, digest in self.boot_files.items()]
-                return Ended(0, "".join(listed).encode())
             case ["cat", path]:
                 known = path in self.files
                 return Ended(0 if known else 1, self.files.get(path, b""))
@@ -123,6 +134,9 @@ class ScriptedMachine:
 
     async def power_off(self) -> None:
         self.told.append("power off")
+
+    async def boot_files(self) -> BootFiles:
+        return dict(self.transport.boot_files)
 
     async def lost(self) -> MachineLostError | None:
         return self.loss

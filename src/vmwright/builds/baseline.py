@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from vmwright.builds import sharing
-from vmwright.machines.boot_files import boot_files
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ async def note(build: Build, stage: Stage, *, is_fresh: bool) -> None:
     :param is_fresh: whether no step has changed the disk yet; else that is not known any more.
     """
     if stage.machine.kind is MachineKind.CONTAINER and await read(build) is None:
-        found = dict(await boot_files(stage.guest)) if is_fresh else {}
+        found = dict(await stage.machine.boot_files()) if is_fresh else {}
         await keep(build, json.dumps(found).encode())
 
 

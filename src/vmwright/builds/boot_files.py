@@ -11,10 +11,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from vmwright.builds import baseline
-from vmwright.builds.generalize import provisioning_of
+from vmwright.builds.generalize import agents_of
 from vmwright.customizers.customizer import run_streamed
 from vmwright.errors import MachineError
-from vmwright.machines.boot_files import boot_files, changes
+from vmwright.machines.boot_files import changes
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def finish(build: Build, base: BaseDisk, workshop: Workshop) -> None:
     :raises MachineError: the VM does not boot, or the boot files cannot be written.
     """
     before = await baseline.kept(build)
-    changed = () if before is None else changes(before, await boot_files(workshop.guest))
+    changed = () if before is None else changes(before, await workshop.machine.boot_files())
     if not changed:
         return
     if workshop.machine.kind is MachineKind.CONTAINER:
@@ -63,7 +63,8 @@ async def finish(build: Build, base: BaseDisk, workshop: Workshop) -> None:
             f"Boot files changed in the container ({names}{more}): the build is finished in a VM"
         )
         # a step may have installed or removed what provisions the image in the VM
-        facts = dataclasses.replace(base.facts, provisioning=await provisioning_of(workshop.guest))
+        agents = await agents_of(workshop.guest)
+        facts = dataclasses.replace(base.facts, provisioning=agents.provisioning)
         await workshop.go_on_in_vm(dataclasses.replace(base, facts=facts))
     if not all(path.startswith(GRUB_ONLY) for path in changed):
         await _run(WRITE_INITRAMFS, workshop.guest, build.events)

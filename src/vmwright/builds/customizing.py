@@ -134,7 +134,7 @@ async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> S
     build.events.note(f"The guest restarted after step {ready.number}")
     if deprovisioning is not None and await read_script(stage.guest) is None:
         # A restart empties /tmp; what a customizer had put there for the end is put back.
-        await write_script(stage.guest, build.folder, deprovisioning)
+        await write_script(stage.guest, deprovisioning)
     stopped = result.exit_code in STOPPED_BY_RESTART
     return StepResult(0, last_lines=result.last_lines) if stopped else result
 

@@ -8,6 +8,7 @@ Azure provisioned, after which that user cannot become root once more.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmwright.builds.leftovers import PLACE
@@ -18,8 +19,6 @@ from vmwright.events import Output
 from vmwright.guests.build_user import removal_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vmwright.artifacts.facts import Provisioning
     from vmwright.events import Events
     from vmwright.guests.linux import LinuxGuest
@@ -65,20 +64,34 @@ rm -rf {PLACE}
 : > /etc/machine-id
 """
 
+# Takes the script from its standard input. Written anew also where a customizer has written it, its mode and
+# owner are known.
+WRITE = f"rm -f {SCRIPT} && cat > {SCRIPT} && chmod 755 {SCRIPT} && chown {{user}}: {SCRIPT}"
+
 # Exits with the script's exit code, or with NOT_CLEANED. A virtual machine gives back to the disk what no
-# file has any more; a container may not.
+# file has any more; a container may not. Only this disk is flushed at its end: others of the host may have
+# much to write.
 NOT_CLEANED = 251
 ALL = f"""\
 cd /
-{{script}} || exit $?
+{WRITE} || exit $?
+{SCRIPT} < /dev/null || exit $?
 ( {FIRST_BOOT} ) >/dev/null
 {{removal}} >/dev/null || exit {NOT_CLEANED}
 fstrim -a >/dev/null 2>&1 || true
-sync
+sync --file-system / 2>/dev/null || sync
 """
 
 HAS_AGENT = " || ".join(["command -v waagent", *(f"test -x {path}" for path in WAAGENT)])
-SHOW_CONFIGURATION = f"cat {CONFIGURATION} {FOLDER}/*.cfg 2>/dev/null"
+# A line for each agent, an empty one, then cloud-init's configuration.
+ASK_AGENTS = f"""\
+echo agents:
+if {{ {HAS_AGENT}; }} >/dev/null; then echo waagent; fi
+if command -v cloud-init >/dev/null; then echo cloud-init; fi
+echo
+cat {CONFIGURATION} {FOLDER}/*.cfg 2>/dev/null
+true
+"""
 
 MISSING = (
     f"Deprovisioning script [{SCRIPT}] could not be found. Image build may fail or the VM created from the "
@@ -87,40 +100,43 @@ MISSING = (
 )
 
 
-async def write_script(guest: LinuxGuest, folder: Path, content: bytes = DEFAULT) -> None:
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """What a guest has that provisions it as an image."""
+
+    has_waagent: bool
+    provisioning: Provisioning
+
+
+async def write_script(guest: LinuxGuest, content: bytes = DEFAULT) -> None:
     """Put the deprovisioning script where the service puts it, owned by the build user."""
-    local = folder / "DeprovisioningScript.sh"
-    local.write_bytes(content)
-    await guest.ask("rm", "-f", SCRIPT, as_root=True)
-    await guest.put(local, SCRIPT, mode=0o755)
+    await guest.ask("sh", "-c", WRITE.format(user=guest.user), as_root=True, stdin=content)
 
 
 async def read_script(guest: LinuxGuest) -> bytes | None:
     """Return the deprovisioning script as it is now, None where it is gone."""
-    ended = await guest.ask("cat", SCRIPT, as_root=True, check=False)
-    return ended.stdout if ended.exit_code == 0 else None
+    return await guest.read(SCRIPT)
 
 
-async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
+async def generalize(guest: LinuxGuest, events: Events, *, has_waagent: bool) -> None:
     """Run the deprovisioning script, then remove what this build left of itself.
 
+    :param has_waagent: see ``agents_of``.
     :raises StepError: the script failed.
     """
     script = await read_script(guest)
     if script is None:
         events.warn(f"{MISSING} The default command is run in its place.")
         script = DEFAULT
-    if script == DEFAULT and not await _has_agent(guest):
+    if script == DEFAULT and not has_waagent:
         events.warn(
             "The image has no waagent: its host keys, leases and root password are removed without it"
         )
         script = EQUIVALENT
     for line in script.decode(errors="replace").splitlines():
         events.say(Output(line=line))
-    # Written anew also where a customizer wrote it: its mode and owner are then known.
-    await write_script(guest, folder, script)
-    command = ALL.format(script=SCRIPT, removal=removal_of(guest.user))
-    result = await run_streamed(command, guest, events, as_root=True)
+    command = ALL.format(user=guest.user, removal=removal_of(guest.user))
+    result = await run_streamed(command, guest, events, as_root=True, stdin=script)
     said = "\n".join(result.last_lines)
     if result.exit_code == NOT_CLEANED:
         raise MachineError(f"The build user {guest.user} cannot be removed from the guest:\n{said}")
@@ -132,17 +148,16 @@ async def generalize(guest: LinuxGuest, folder: Path, events: Events) -> None:
         )
 
 
-async def provisioning_of(guest: LinuxGuest) -> Provisioning:
+async def agents_of(guest: LinuxGuest) -> Agents:
     """Say from what a guest will be provisioned as an image: a step may have added or removed an agent."""
-    has_cloud_init = await guest.ask("sh", "-c", "command -v cloud-init", as_root=True, check=False)
-    shown = await guest.ask("sh", "-c", SHOW_CONFIGURATION, as_root=True, check=False)
-    return provisioned_by(
-        has_waagent=await _has_agent(guest),
-        has_cloud_init=has_cloud_init.exit_code == 0,
-        configuration=[shown.stdout.decode(errors="replace")],
+    asked = await guest.ask("sh", "-c", ASK_AGENTS, as_root=True)
+    found, _, configuration = asked.stdout.decode(errors="replace").partition("\n\n")
+    agents = found.split()
+    return Agents(
+        has_waagent="waagent" in agents,
+        provisioning=provisioned_by(
+            has_waagent="waagent" in agents,
+            has_cloud_init="cloud-init" in agents,
+            configuration=[configuration],
+        ),
     )
-
-
-async def _has_agent(guest: LinuxGuest) -> bool:
-    found = await guest.ask("sh", "-c", HAS_AGENT, as_root=True, check=False)
-    return found.exit_code == 0

@@ -82,4 +82,4 @@ class Workshop(Stage):
             await leftovers.restore(guest)
         script = newest.deprovisioning if newest else DEFAULT
         if script is not None:
-            await write_script(guest, self._build.folder, script)
+            await write_script(guest, script)

@@ -74,13 +74,15 @@ class OutputLines:
 
 
 async def run_streamed(
-    command: str, guest: LinuxGuest, events: Events, *, as_root: bool = False
+    command: str, guest: LinuxGuest, events: Events, *, as_root: bool = False, stdin: bytes | Path = b""
 ) -> StepResult:
     """Run a command line in the guest for as long as it takes; its output becomes events as it comes.
+
+    :param stdin: what it is given to read: bytes, or what a file of the host holds.
 
     :raises MachineError: the guest cannot be reached.
     """
     lines = OutputLines(events)
-    exit_code = await guest.run(command, as_root=as_root, sink=lines)
+    exit_code = await guest.run(command, as_root=as_root, sink=lines, stdin=stdin)
     lines.flush()
     return StepResult(exit_code, last_lines=tuple(lines.last))

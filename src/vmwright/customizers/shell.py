@@ -22,6 +22,12 @@ INLINE_SHEBANG = "#!/bin/sh -e"
 ENVIRONMENT = "PACKER_BUILDER_TYPE=azure-arm PACKER_BUILD_NAME=azure-arm"
 CANNOT_EXECUTE = 126
 
+# One command for the upload, the run and the removal: each one more is a login more.
+RUN = (
+    "cat > {script} && chmod 755 {script} || exit;"
+    " {environment} {script} < /dev/null; code=$?; rm -f {script}; exit $code"
+)
+
 
 async def fetch_script(step: Shell, number: int, *, fetch: Fetch, folder: Path) -> Path:
     """Download the step's script, or write its inline lines as one.
@@ -39,14 +45,12 @@ async def fetch_script(step: Shell, number: int, *, fetch: Fetch, folder: Path) 
 async def run(script: Path, guest: LinuxGuest, events: Events) -> StepResult:
     """Upload a script, run it with the variables that Packer sets, remove it.
 
-    :raises MachineError: the guest cannot be reached or refuses the script.
+    :raises MachineError: the guest cannot be reached.
     """
     remote = f"/tmp/script_{secrets.randbelow(10_000):04d}.sh"  # noqa: S108 - where the service puts it
     events.note(f"Provisioning with shell script: {remote}")
-    await guest.put(script, remote, mode=0o755)
-    result = await run_streamed(f"{ENVIRONMENT} {remote}", guest, events)
-    if result.exit_code is not None:
-        await guest.ask("rm", "-f", remote, check=False)
+    command = RUN.format(script=remote, environment=ENVIRONMENT)
+    result = await run_streamed(command, guest, events, stdin=script)
     if result.exit_code == CANNOT_EXECUTE:
         events.warn(
             f"{remote} could not be executed: is /tmp mounted noexec, or its shebang's program missing?"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from vmwright import process
-from vmwright.disks.grow import EXT, GROWS_MOUNTED, grow_ext, grow_partition
+from vmwright.disks.grow import EXT, grow_ext, grow_partition
 from vmwright.disks.mount_namespace import MountNamespace
-from vmwright.disks.mounts import thaw, unmount
+from vmwright.disks.mounts import freeze, thaw, unmount
 from vmwright.disks.partitions import probe, read_table
 from vmwright.errors import ProcessError, UnsupportedError
 from vmwright.state.resources import ResourceKind
@@ -34,9 +34,11 @@ BUSY_PAUSE = 0.05
 
 # behind the last partition lie the second copy of a GPT and less than one unit of alignment
 UNUSABLE = 2 << 20
-OPTIONS = "discard,nodev"
+NEEDS_LOOPS = "the container machine needs loop devices; `--machine vm` does not"
 XFS = "xfs"
 BTRFS = "btrfs"
+# several builds may have disks of one source mounted, with one id; only xfs minds
+OPTIONS = {**dict.fromkeys(EXT, "discard,nodev"), XFS: "discard,nodev,nouuid"}
 
 
 class AttachedRoot:
@@ -61,10 +63,10 @@ class AttachedRoot:
             grows = self._raw.stat().st_size - root.end >= UNUSABLE
             if grows:
                 root, _ = await grow_partition(self._raw, root)
-            device = await stack.enter_async_context(self._loop(root))
+            await stack.enter_async_context(self._loop_claimed())
             if grows and system.type in EXT:
-                await grow_ext(device)
-            await stack.enter_async_context(self._mount(device, system))
+                await self._grow(root)
+            await stack.enter_async_context(self._mount(root, system))
             if grows and system.type == XFS:
                 await self._run("xfs_growfs", self.folder, hint="install xfsprogs")
             self._stack = stack.pop_all()
@@ -90,10 +92,8 @@ class AttachedRoot:
 
         Every write to it blocks meanwhile: start nothing that runs from it.
         """
-        # first without stopping anybody: the freeze then has little left to write
-        await self._run("sync", "--file-system", self.folder)
         try:
-            await self._run("fsfreeze", "--freeze", self.folder)
+            await freeze(self.seen)
             yield
         finally:
             await self.thaw()
@@ -117,35 +117,39 @@ class AttachedRoot:
         await process.run([*self.enter(), *argv], timeout=SECONDS, hint=hint)
 
     @contextlib.asynccontextmanager
-    async def _loop(self, root: Partition) -> AsyncIterator[str]:
+    async def _loop_claimed(self) -> AsyncIterator[None]:
+        """Own every loop device over the disk while the block runs; at its end there is none any more."""
         claim = self._ledger.claim(ResourceKind.LOOP, self._raw)
         try:
-            made = await process.run(
-                [
-                    *("losetup", "--show", "--find"),
-                    *("--offset", str(root.start), "--sizelimit", str(root.size)),
-                    self._raw,
-                ],
-                timeout=SECONDS,
-                hint="the container machine needs loop devices; `--machine vm` does not",
-            )
-            yield made.text
+            yield
         finally:
             await detach(self._raw)
             self._ledger.release(claim)
 
+    async def _grow(self, root: Partition) -> None:
+        """Grow an ext file system over its partition, before it is mounted."""
+        place = ("--offset", str(root.start), "--sizelimit", str(root.size))
+        made = await process.run(
+            ["losetup", "--show", "--find", *place, self._raw], timeout=SECONDS, hint=NEEDS_LOOPS
+        )
+        try:
+            await grow_ext(made.text)
+        finally:
+            await detach(self._raw)
+
     @contextlib.asynccontextmanager
-    async def _mount(self, device: str, system: FileSystem) -> AsyncIterator[None]:
+    async def _mount(self, root: Partition, system: FileSystem) -> AsyncIterator[None]:
         self.folder.mkdir(exist_ok=True)  # a crash leaves it behind
+        # a loop device that mount makes goes with the mount: it cannot be found any more by the name of its
+        # file where a daemon that is told to end from outside has taken that away
+        options = f"{OPTIONS[system.type]},loop,offset={root.start},sizelimit={root.size}"
         try:
             log = self.folder.with_suffix(".log")
             async with MountNamespace.held(self._ledger, log=log) as self._namespace:
-                # several builds may have disks of one source mounted, with one id; only xfs minds
-                options = f"{OPTIONS},nouuid" if system.type == XFS else OPTIONS
-                await self._run("mount", "--options", options, device, self.folder)
-                # from now on it goes with the mount: it cannot be found any more by the name of its file
-                # where a daemon that is told to end from outside has taken that away
-                await process.run(["losetup", "--detach", device], timeout=SECONDS)
+                await self._run(
+                    *("mount", "--types", system.type, "--options", options, self._raw, self.folder),
+                    hint=NEEDS_LOOPS,
+                )
                 try:
                     yield
                 finally:
@@ -199,15 +203,14 @@ async def _root_of(raw: Path) -> tuple[Partition, FileSystem]:
 
     A btrfs counts, so that an ext4 for /boot beside it is not taken for the root.
     """
-    found = []
-    for partition in (await read_table(raw)).partitions:
+    partitions = (await read_table(raw)).partitions
+    for partition in sorted(partitions, key=lambda one: one.size, reverse=True):
         system = await probe(raw, partition)
-        if system and system.type in EXT | GROWS_MOUNTED:
-            found.append((partition, system))
-    root = max(found, key=lambda pair: pair[0].size, default=None)
-    if root is None or root[1].type == BTRFS:
-        raise UnsupportedError(
-            f"{raw.name} has no root file system that can be mounted here: an ext4 or xfs on a partition",
-            hint="`--machine vm` boots disks of any layout",
-        )
-    return root
+        if system and system.type in OPTIONS:
+            return partition, system
+        if system and system.type == BTRFS:
+            break
+    raise UnsupportedError(
+        f"{raw.name} has no root file system that can be mounted here: an ext4 or xfs on a partition",
+        hint="`--machine vm` boots disks of any layout",
+    )

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from vmwright.artifacts.foreign_tree import reached
 from vmwright.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vmwright.disks.partitions import Partition
 
 QUICK = 60.0
 MOST_BYTES = 16 << 20
-MOST_LINKS = 40
 NAME_FIELD = 5  # of what debugfs prints of a folder
 
 
@@ -95,19 +92,19 @@ class MountedFiles:
         return await asyncio.to_thread(self._names, path)
 
     def _read(self, path: str) -> bytes:
-        with contextlib.suppress(OSError), _reached(self._root, path, follow_last=True) as found:
+        with contextlib.suppress(OSError), reached(self._root, path, follow_last=True) as found:
             if stat.S_ISREG(os.fstat(found).st_mode):
                 with Path(f"/proc/self/fd/{found}").open("rb") as file:
                     return file.read(MOST_BYTES)
         return b""
 
     def _exists(self, path: str) -> bool:
-        with contextlib.suppress(OSError), _reached(self._root, path, follow_last=False):
+        with contextlib.suppress(OSError), reached(self._root, path, follow_last=False):
             return True
         return False
 
     def _names(self, path: str) -> tuple[str, ...]:
-        with contextlib.suppress(OSError), _reached(self._root, path, follow_last=True) as found:
+        with contextlib.suppress(OSError), reached(self._root, path, follow_last=True) as found:
             return tuple(sorted(each.name for each in Path(f"/proc/self/fd/{found}").iterdir()))
         return ()
 
@@ -125,39 +122,3 @@ class FatFiles:
             argv, timeout=QUICK, check=False, env={"MTOOLS_SKIP_CHECK": "1"}, hint="install mtools"
         )
         return ended.returncode == 0
-
-
-@contextlib.contextmanager
-def _reached(root: Path, path: str, *, follow_last: bool) -> Iterator[int]:
-    """Give a descriptor (O_PATH) of what ``path`` names below ``root``; the kernel follows no link for it.
-
-    It is openat2's RESOLVE_IN_ROOT, which Python does not offer.
-
-    :raises OSError: there is nothing, or links go round in circles.
-    """
-    with contextlib.ExitStack() as opened:
-
-        def step(name: str | Path, *, inside: int | None) -> int:
-            descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
-            opened.callback(os.close, descriptor)
-            return descriptor
-
-        trail = [step(root, inside=None)]
-        left = list(reversed(PurePosixPath(path).parts))
-        links = 0
-        while left:
-            name = left.pop()
-            if name.startswith("/"):
-                del trail[1:]
-            elif name == "..":
-                del trail[max(1, len(trail) - 1) :]
-            else:
-                found = step(name, inside=trail[-1])
-                if stat.S_ISLNK(os.fstat(found).st_mode) and (left or follow_last):
-                    links += 1
-                    if links > MOST_LINKS:
-                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-                    left += reversed(PurePosixPath(os.readlink("", dir_fd=found)).parts)
-                else:
-                    trail.append(found)
-        yield trail[-1]

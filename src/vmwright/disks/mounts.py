@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright import process
+from vmwright.disks.freezing import freeze_now, thaw_now
+from vmwright.disks.uncut import uncut
 from vmwright.errors import ProcessError
 from vmwright.state.resources import ResourceKind
 
@@ -51,9 +53,20 @@ async def shared(folder: Path, ledger: Ledger) -> AsyncIterator[None]:
         ledger.release(claim)
 
 
-async def thaw(path: Path) -> None:
+async def freeze(folder: Path) -> None:
+    """Freeze a file system, to the end also where this task is cancelled: who thaws it must come after that.
+
+    :raises ProcessError: it cannot be frozen, or its disk is gone.
+    """
+    try:
+        await uncut(asyncio.to_thread(freeze_now, folder))
+    except OSError as error:
+        raise ProcessError(f"{folder} cannot be frozen: {error}", target=str(folder)) from None
+
+
+async def thaw(folder: Path) -> None:
     """Let a file system go on that a checkpoint has frozen; does nothing where it is not frozen."""
-    await process.run(["fsfreeze", "--unfreeze", path], timeout=SECONDS, check=False)
+    await uncut(asyncio.to_thread(thaw_now, folder))
 
 
 async def unmount(path: Path) -> None:

@@ -5,17 +5,17 @@ Everything on it is foreign: read it through ``filetree.MountedFiles``, whose pa
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
 from vmwright import process
 from vmwright.disks.mounts import shared, unmount
+from vmwright.disks.uncut import uncut
 from vmwright.errors import ProcessError, SourceError
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from vmwright.disks.partitions import FileSystem, Partition
@@ -53,17 +53,7 @@ async def mounted_read_only(
             raise SourceError(f"{what}: {error.message}", hint=HINT) from error
         yield root
     finally:
-        await _to_its_end(made.aclose())
-
-
-async def _to_its_end(work: Coroutine[None, None, None]) -> None:
-    """Clear up whole, also when the cancel comes while that is under way."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+        await uncut(made.aclose())
 
 
 @contextlib.asynccontextmanager

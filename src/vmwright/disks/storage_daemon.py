@@ -104,7 +104,8 @@ class StorageDaemon:
     def arguments(self, control: int) -> list[str]:
         """Return the daemon's command line; ``control`` is the open socket for its QMP."""
         read_only = "off" if self._writable else "on"
-        access = f"discard=unmap,read-only={read_only}"
+        # the top that is written goes when its host crashes, and a layer is flushed when it is committed
+        access = f"discard=unmap,read-only={read_only},cache.no-flush=on"
         return [
             PROGRAM,
             "--blockdev",

@@ -16,8 +16,8 @@ SHORT = 60.0
 
 # Asks whether the guest is on its way down, also while a service still delays that (an inhibitor of logind).
 ASK_STOPPING = (
-    "systemctl is-system-running; busctl get-property org.freedesktop.login1 /org/freedesktop/login1"
-    " org.freedesktop.login1.Manager PreparingForShutdown"
+    "{ systemctl is-system-running & busctl get-property org.freedesktop.login1 /org/freedesktop/login1"
+    " org.freedesktop.login1.Manager PreparingForShutdown & wait; }"
 )
 STOPPING = {b"stopping", b"b true"}
 
@@ -34,9 +34,14 @@ class LinuxGuest:
         self._transport = transport
         self.user = user
 
-    async def run(self, command: str, *, sink: OutputSink, as_root: bool = False) -> int | None:
-        """Run a command line for as long as it takes; return its exit code (None: the guest went away)."""
-        ended = await self._transport.execute(command, as_root=as_root, sink=sink)
+    async def run(
+        self, command: str, *, sink: OutputSink, as_root: bool = False, stdin: bytes | Path = b""
+    ) -> int | None:
+        """Run a command line for as long as it takes; return its exit code (None: the guest went away).
+
+        :param stdin: what it is given to read: bytes, or what a file of the host holds.
+        """
+        ended = await self._transport.execute(command, as_root=as_root, sink=sink, stdin=stdin)
         return ended.exit_code
 
     async def ask(self, *argv: str, as_root: bool = False, check: bool = True, stdin: bytes = b"") -> Ended:
@@ -56,6 +61,10 @@ class LinuxGuest:
     ) -> None:
         """Write a file of the host into the guest as the build user."""
         await self._transport.put(source, destination, mode=mode, progress=progress)
+
+    async def read(self, path: str) -> bytes | None:
+        """Return what a file of the guest holds, read as root; None where there is none."""
+        return await self._transport.read(path)
 
     async def boot_id(self) -> str:
         """Return what names this boot of the guest."""

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright import process
+from vmwright.artifacts.foreign_tree import ForeignTree
 from vmwright.errors import MachineError, ProcessError
 from vmwright.events import Stream
 from vmwright.guests.linux import ASK_STOPPING, says_stopping
-from vmwright.guests.transport import Ended
+from vmwright.guests.transport import Ended, read_by_cat
 from vmwright.state.host import started
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class NsenterTransport:
         return self._leader
 
     @property
+    def tree(self) -> ForeignTree:
+        """The files that the container sees, with what it has mounted."""
+        return ForeignTree(Path(f"/proc/{self._leader}/root"))
+
+    @property
     def is_up(self) -> bool:
         """Whether the container's init is there (its process id alone would say nothing: ids are reused)."""
         return bool(self._since) and started(self._leader) == self._since
@@ -73,14 +79,15 @@ class NsenterTransport:
         command: str,
         *,
         as_root: bool = False,
-        stdin: bytes = b"",
+        stdin: bytes | Path = b"",
         sink: OutputSink | None = None,
         timeout: float | None = None,
     ) -> Ended:
         """Run one command line; see ``Transport.execute``."""
         if not self.is_up:
             return Ended(None)
-        ended = await self._run(command, as_root=as_root, stdin=stdin, sink=sink, timeout=timeout)
+        async with _given(stdin) as data:
+            ended = await self._run(command, as_root=as_root, stdin=data, sink=sink, timeout=timeout)
         lost = ended.returncode < 0  # killed from outside, with the container
         killed = ended.returncode > BY_SIGNAL
         if lost or not self.is_up or (killed and await self.is_stopping()):
@@ -99,14 +106,24 @@ class NsenterTransport:
     ) -> None:
         """Write a file of the host into the container; see ``Transport.put``."""
         quoted = shlex.quote(destination)
-        # closed here: the guest may refuse the file before it is read to its end
-        async with contextlib.aclosing(_pieces(source, progress)) as pieces:
+        async with _given(source, progress) as pieces:
             ended = await self._run(
                 f"cat > {quoted} && chmod {mode:o} {quoted}", stdin=pieces, timeout=LONGEST
             )
         if ended.returncode != 0:
             said = ended.stderr.decode(errors="replace").strip()
             raise MachineError(f"The guest refused {destination}: {said}", target=destination)
+
+    async def read(self, path: str) -> bytes | None:
+        """Return what a file holds; see ``Transport.read``. The guest is asked only where a link is in it."""
+        if not self.is_up:
+            return None
+        try:
+            return await asyncio.to_thread(self.tree.read, path)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return await read_by_cat(self, path)
 
     async def close(self) -> None:
         """Do nothing: there is no connection to end."""
@@ -155,6 +172,18 @@ class NsenterTransport:
                     _kill_family(pid)
                 run.cancel()
                 await asyncio.wait({run})
+
+
+@contextlib.asynccontextmanager
+async def _given(
+    stdin: bytes | Path, progress: ProgressSink | None = None
+) -> AsyncIterator[bytes | AsyncIterator[bytes]]:
+    """Open what a command is given to read; it may end before it has read all of a file."""
+    if isinstance(stdin, bytes):
+        yield stdin
+        return
+    async with contextlib.aclosing(_pieces(stdin, progress)) as pieces:
+        yield pieces
 
 
 async def _pieces(source: Path, progress: ProgressSink | None) -> AsyncGenerator[bytes, None]:

@@ -16,7 +16,7 @@ import asyncssh
 
 from vmwright.errors import MachineError
 from vmwright.events import Stream
-from vmwright.guests.transport import Ended
+from vmwright.guests.transport import Ended, read_by_cat
 from vmwright.process import MOST_OUTPUT
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class SshTransport:
         command: str,
         *,
         as_root: bool = False,
-        stdin: bytes = b"",
+        stdin: bytes | Path = b"",
         sink: OutputSink | None = None,
         timeout: float | None = None,
     ) -> Ended:
@@ -103,7 +103,7 @@ class SshTransport:
         try:
             async with asyncio.timeout(timeout), _process(connection, line) as running:
                 await asyncio.gather(
-                    _feed(running, stdin),
+                    _feed(running, stdin) if isinstance(stdin, bytes) else _send(running, stdin, None),
                     _drain(running.stdout, stdout, Stream.STDOUT, sink),
                     _drain(running.stderr, stderr, Stream.STDERR, sink),
                 )
@@ -141,6 +141,10 @@ class SshTransport:
         changed = await self.execute(f"chmod {mode:o} {shlex.quote(destination)}")
         if changed.exit_code != 0:
             raise _refused(destination, changed.stderr.decode(errors="replace").strip())
+
+    async def read(self, path: str) -> bytes | None:
+        """Return what a file holds; see ``Transport.read``."""
+        return await read_by_cat(self, path)
 
     async def close(self) -> None:
         """End the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 OutputSink = Callable[[Stream, bytes], None]
 ProgressSink = Callable[[int, int], None]
+READ_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,13 @@ class Transport(Protocol):
         command: str,
         *,
         as_root: bool = False,
-        stdin: bytes = b"",
+        stdin: bytes | Path = b"",
         sink: OutputSink | None = None,
         timeout: float | None = None,
     ) -> Ended:
         """Run one command line of the guest's shell.
 
+        :param stdin: what it is given to read: bytes, or what a file of the host holds.
         :param sink: given the output as it comes; ``Ended`` then holds none.
         :param timeout: seconds; None for as long as it takes.
         :raises MachineError: the guest cannot be reached, or the time is over.
@@ -51,5 +54,17 @@ class Transport(Protocol):
         :raises MachineError: the guest refused the file (its own words), or cannot be reached.
         """
 
+    async def read(self, path: str) -> bytes | None:
+        """Return what a file of the guest holds, read as root; None where there is none.
+
+        :raises MachineError: the guest cannot be reached.
+        """
+
     async def close(self) -> None:
         """End the connection."""
+
+
+async def read_by_cat(transport: Transport, path: str) -> bytes | None:
+    """Read a file with the guest's own ``cat``."""
+    ended = await transport.execute(f"cat {shlex.quote(path)}", as_root=True, timeout=READ_SECONDS)
+    return ended.stdout if ended.exit_code == 0 else None

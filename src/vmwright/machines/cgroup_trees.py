@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmwright.disks.freezing import thaw_now
+
 SYSTEMD = "name=systemd"
-THAW = 0xC0045878  # FITHAW of <linux/fs.h>
 DYING_TRIES = 100
 DYING_PAUSE = 0.02
 
@@ -95,18 +95,9 @@ def kill_all(name: str) -> int:
         if not inside:
             break
         for pid in inside - killed:
-            _thaw_root_of(pid)
+            if has_own_root(pid):
+                thaw_now(Path(f"/proc/{pid}/root"))
         kill(inside)
         killed |= inside
         time.sleep(DYING_PAUSE)
     return len(killed)
-
-
-def _thaw_root_of(pid: int) -> None:
-    if has_own_root(pid):
-        with contextlib.suppress(OSError):  # not frozen, or gone
-            root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.ioctl(root, THAW, 0)
-            finally:
-                os.close(root)

@@ -14,21 +14,24 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from vmwright.artifacts.foreign_tree import ForeignTree
 from vmwright.disks import storage_daemon
 from vmwright.disks.attach import AttachedRoot
 from vmwright.disks.storage_daemon import StorageDaemon
+from vmwright.disks.uncut import beside, uncut
 from vmwright.errors import MachineError, MachineLostError, ProcessError
 from vmwright.guests.build_user import create_build_user
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.nsenter import NsenterTransport
 from vmwright.machines import nspawn, pasta
+from vmwright.machines.boot_files import BootFilesOnDisk
 from vmwright.machines.cgroup import Cgroup
 from vmwright.machines.cgroup_trees import hierarchies, kill_all
 from vmwright.machines.container_needs import refuse_other_partitions
 from vmwright.machines.container_network import ContainerNetwork, received_bytes
+from vmwright.machines.host_key import give_host_key
 from vmwright.machines.losses import an_end, loss
 from vmwright.machines.machine import MachineKind
-from vmwright.machines.removal import to_its_end
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmwright.events import Events
+    from vmwright.machines.boot_files import BootFiles
     from vmwright.machines.machine import MachineSpec
     from vmwright.machines.nspawn import Life
     from vmwright.process import Running
@@ -46,20 +50,6 @@ Part = TypeVar("Part")
 BOOT_SECONDS = 120.0
 SWITCH_OFF_SECONDS = 30.0
 STORAGE, PASTA = storage_daemon.PROGRAM, pasta.PROGRAM
-
-# A VM's first boot makes host keys; without one a step's `systemctl restart ssh` would fail only in here.
-# Generalizing removes them.
-HOST_KEYS = """
-key=/etc/ssh/ssh_host_ed25519_key
-command -v ssh-keygen >/dev/null 2>&1 && [ -d /etc/ssh ] && [ ! -e "$key" ] || exit 0
-ssh-keygen -q -t ed25519 -N '' -f "$key"
-for unit in ssh.service sshd.service; do
-    case $(systemctl is-active "$unit") in
-    failed | activating) systemctl reset-failed "$unit"; systemctl restart "$unit" ;;
-    esac
-done
-exit 0
-"""
 
 
 class ContainerMachine:
@@ -81,6 +71,7 @@ class ContainerMachine:
         self._alive = contextlib.AsyncExitStack()
         self._daemon: StorageDaemon | None = None
         self._root: AttachedRoot | None = None
+        self._boot_files: BootFilesOnDisk | None = None
         self._life: Life | None = None
         self._has_booted = False
         self._is_destroyed = False
@@ -99,10 +90,13 @@ class ContainerMachine:
         self._root = await self._disk.enter_async_context(
             AttachedRoot(self._daemon.raw, self._folder / "root", self._ledger)
         )
-        await self._boot()
-        await refuse_other_partitions(self._guest)
-        await create_build_user(self._guest)
-        await self._guest.ask("sh", "-c", HOST_KEYS, as_root=True)
+        tree = ForeignTree(self._root.seen)
+        refuse_other_partitions(tree)
+        await asyncio.to_thread(give_host_key, tree)
+        self._boot_files = BootFilesOnDisk(tree)
+        # whoever asks for them when the guest is up finds them read
+        async with beside(uncut(asyncio.to_thread(self._boot_files.read))):
+            await self._boot()
         return self._guest
 
     async def settle(self, *, timeout: float) -> bool:
@@ -131,10 +125,10 @@ class ContainerMachine:
         daemon, root = _started(self._daemon), _started(self._root)
         try:
             self._refuse_lost()
-            await pasta.leave_resolver(self._guest)
+            await self._network.leave_resolver()
             async with root.frozen():
                 await daemon.snapshot(layer)
-            await self._network.set_resolver()
+            await self._network.keep_resolver()
         except (MachineError, ProcessError) as error:
             raise await self.lost() or error from None
 
@@ -142,12 +136,16 @@ class ContainerMachine:
         """Return what the interfaces of the container have received; see ``Machine.received_bytes``."""
         return received_bytes(self._transport.leader)
 
+    async def boot_files(self) -> BootFiles:
+        """Return what the guest boots from; see ``Machine.boot_files``."""
+        return await asyncio.to_thread(_started(self._boot_files).read)
+
     async def power_off(self) -> None:
         """Switch the container off, give freed blocks back, close the disk; see ``Machine.power_off``."""
         life, root = _started(self._life), _started(self._root)
         try:
             self._refuse_lost()
-            await pasta.leave_resolver(self._guest)
+            await self._network.leave_resolver()
             life.switch_off()
             if await _is_over(life, within=SWITCH_OFF_SECONDS):
                 self._refuse_lost()
@@ -197,7 +195,7 @@ class ContainerMachine:
         """Remove everything; see ``Machine.destroy``."""
         if not self._is_destroyed:
             self._is_destroyed, self._loss = True, self._lost()
-        await to_its_end(self._remove())
+        await uncut(self._remove())
 
     async def _remove(self) -> None:
         async with contextlib.AsyncExitStack() as parts:
@@ -209,7 +207,7 @@ class ContainerMachine:
     async def _end_life(self) -> None:
         """End what is left of the container's present life, which is no loss."""
         self._life = None
-        await to_its_end(self._alive.aclose())
+        await uncut(self._alive.aclose())
 
     async def _boot(self) -> None:
         """Boot the container, at first or after a reboot; each life has a cgroup and a network of its own."""
@@ -228,11 +226,18 @@ class ContainerMachine:
         self._life = life
         await self._alive.enter_async_context(_dying_with(life, self._spec.name))
         leader = await life.born(timeout=BOOT_SECONDS)
-        await self._alive.enter_async_context(self._network.connected(leader))
-        await life.booted(timeout=BOOT_SECONDS)
         self._transport.lead_to(leader, own.enter())
-        await self._network.configure(leader)
+        async with beside(self._prepare()):
+            await self._alive.enter_async_context(self._network.connected(leader))
+            await life.booted(timeout=BOOT_SECONDS)
+        await self._network.configure()
         self._has_booted = True
+
+    async def _prepare(self) -> None:
+        """Do beside the boot what needs the guest's init, but none of its services."""
+        await self._network.prepare()
+        if not self._has_booted:
+            await create_build_user(self._guest)
 
     @contextlib.asynccontextmanager
     async def _own_cgroup(self) -> AsyncIterator[Cgroup]:

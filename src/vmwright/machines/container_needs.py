@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from vmwright.errors import MachineError, ProcessError
 from vmwright.machines.cgroup_trees import hierarchies
 
 if TYPE_CHECKING:
-    from vmwright.guests.linux import LinuxGuest
+    from vmwright.artifacts.foreign_tree import ForeignTree
 
 SECONDS = 10.0
 SYS_ADMIN = 21
@@ -29,7 +30,6 @@ PACKAGES = {
     "pasta": "passt",
     "nsenter": "util-linux",
     "losetup": "mount",
-    "fsfreeze": "util-linux",
     "fstrim": "util-linux",
     "sfdisk": "fdisk",
     "blkid": "util-linux",
@@ -48,15 +48,17 @@ async def obstacle() -> str | None:
     return _kernel_obstacle() or await _versions_obstacle()
 
 
-async def refuse_other_partitions(guest: LinuxGuest) -> None:
+def refuse_other_partitions(tree: ForeignTree) -> None:
     """Refuse a guest whose fstab mounts more partitions than its root: only that is mounted in a container.
 
     A kernel installed into the folder over which a VM mounts /boot would not be seen again.
 
     :raises MachineError: it has such a partition.
     """
-    fstab = (await guest.ask("cat", "/etc/fstab", as_root=True, check=False)).stdout.decode(errors="replace")
-    missed = missed_mounts(fstab)
+    fstab = b""
+    with contextlib.suppress(OSError):
+        fstab = tree.read("/etc/fstab")
+    missed = missed_mounts(fstab.decode(errors="replace"))
     if missed:
         raise MachineError(
             f"The disk has partitions that a container does not mount: {', '.join(missed)}",

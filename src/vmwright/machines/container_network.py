@@ -16,6 +16,7 @@ from vmwright.machines.bridge import require_bridge
 from vmwright.machines.netns import Namespace
 from vmwright.machines.network import NetworkMode
 from vmwright.machines.passt import nameservers
+from vmwright.machines.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,7 +71,9 @@ class ContainerNetwork:
         self._guest = guest
         self._log = log
         self._ledger = ledger
-        self._servers: tuple[str, ...] = ()
+        self._servers: tuple[str, ...] = (pasta.NAME_SERVER,) if network.mode is NetworkMode.USER else ()
+        self._leader = 0
+        self._resolver = Resolver(guest)
         self.pasta: Running | None = None
 
     def options(self) -> tuple[str, ...]:
@@ -86,28 +89,41 @@ class ContainerNetwork:
     @contextlib.asynccontextmanager
     async def connected(self, leader: int) -> AsyncIterator[None]:
         """Connect the present life of the container, whose init is ``leader``, while the block runs."""
+        self._leader = leader
         if self._network.mode is not NetworkMode.USER:
             yield
             return
-        self._servers = (pasta.NAME_SERVER,)
-        async with pasta.connected(leader, log=self._log, ledger=self._ledger) as self.pasta:
-            yield
+        try:
+            async with pasta.connected(leader, log=self._log, ledger=self._ledger) as self.pasta:
+                yield
+        finally:
+            self.pasta = None
 
-    async def configure(self, leader: int) -> None:
+    async def prepare(self) -> None:
+        """Tell the guest, while it boots, what it needs not be asked for later."""
+        if self._servers:
+            await self._resolver.tell(self._servers)
+
+    async def configure(self) -> None:
         """Let the booted guest have its address and its name servers.
 
         :raises MachineError: it gets no address.
         """
         if self._network.mode is NetworkMode.BRIDGE:
-            await self._ask_for_address(Namespace(leader))
+            await self._ask_for_address(Namespace(self._leader))
             leased = (await self._guest.ask("sh", "-c", LEASED_SERVERS, check=False)).stdout.decode().split()
             self._servers = tuple(leased) or nameservers()
-        await self.set_resolver()
-
-    async def set_resolver(self) -> None:
-        """Name the name servers to the guest, where it has any."""
         if self._servers:
-            await pasta.set_resolver(self._guest, self._servers)
+            await self._resolver.set(self._servers, self._leader)
+
+    async def leave_resolver(self) -> None:
+        """Put the image's own resolv.conf back for a moment, or for good."""
+        await self._resolver.leave()
+
+    async def keep_resolver(self) -> None:
+        """Go on after ``leave_resolver``, also where a step has changed what the guest resolves names by."""
+        if self._servers and not self._resolver.holds():
+            await self._resolver.set(self._servers, self._leader)
 
     async def _ask_for_address(self, namespace: Namespace) -> None:
         asked = await self._guest.ask("sh", "-c", ASK_FOR_ADDRESS, as_root=True, check=False)

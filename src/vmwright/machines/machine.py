@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from vmwright.errors import MachineLostError
     from vmwright.guests.linux import LinuxGuest
+    from vmwright.machines.boot_files import BootFiles
     from vmwright.template.model import Generation
 
 
@@ -107,6 +108,9 @@ class Machine(Protocol):
 
     def received_bytes(self) -> int | None:
         """Return how much has come to the guest over its network since it started; None: not known."""
+
+    async def boot_files(self) -> BootFiles:
+        """Return what the guest boots from, as it is now; the machine runs."""
 
     async def power_off(self) -> None:
         """Shut the guest down in good order and wait until its disk is closed."""

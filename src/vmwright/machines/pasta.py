@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright import process
-from vmwright.errors import MachineError
 from vmwright.machines.netns import Namespace
 from vmwright.machines.passt import LOOPBACK, failure
 from vmwright.marks import marked
@@ -25,7 +24,6 @@ from vmwright.state.resources import ResourceKind
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.passt import Forward
     from vmwright.process import Running
     from vmwright.state.resources import Ledger
@@ -35,44 +33,6 @@ TIED = ("unshare", "--kill-child")
 NAME_SERVER = "169.254.1.1"
 # for a namespace of ours: a range that no network may use (RFC 7335), so that none is hidden by it
 ROOM_ADDRESS, ROOM_GATEWAY, ROOM_PREFIX = "192.0.0.2", "192.0.0.1", "29"
-
-# $1: the lines of resolv.conf, $2: the servers. systemd-resolved, where it is or will be installed, is told
-# at run time. A link into /run is the image's own way to have a file that is made anew at each boot. Anything
-# else is replaced for this boot, the original kept in /run (in memory) for LEAVE_RESOLVER to put back.
-SET_RESOLVER = r"""
-set -e
-umask 022
-setting=/run/systemd/resolved.conf.d/vmwright.conf
-resolved=no
-if systemctl --quiet is-active systemd-resolved.service; then resolved=yes; fi
-if [ ! -e "$setting" ]; then
-    mkdir -p "${setting%/*}" /run/vmwright
-    printf '[Resolve]\nDNS=%s\n' "$2" > "$setting"
-    if [ $resolved = yes ]; then systemctl restart systemd-resolved.service; fi
-fi
-file=/etc/resolv.conf
-if [ -L "$file" ]; then
-    target=$(readlink -m "$file")
-    case $resolved$target in
-    yes/run/systemd/resolve/*) exit 0 ;;
-    no/run/* | yes/run/*) mkdir -p "${target%/*}"; rm -f "$target"; printf '%s\n' "$1" > "$target"; exit 0 ;;
-    esac
-fi
-if [ -e "$file" ] || [ -L "$file" ]; then cp -a "$file" /run/vmwright/resolv.conf.image; fi
-rm -f "$file"
-printf '%s\n' "$1" > "$file"
-cp "$file" /run/vmwright/resolv.conf.ours
-"""
-
-LEAVE_RESOLVER = r"""
-set -e
-cd /run/vmwright 2>/dev/null && [ -e resolv.conf.ours ] || exit 0
-if [ "$(cat /etc/resolv.conf 2>/dev/null)" = "$(cat resolv.conf.ours)" ]; then
-    rm -f /etc/resolv.conf
-    if [ -e resolv.conf.image ] || [ -L resolv.conf.image ]; then cp -a resolv.conf.image /etc/resolv.conf; fi
-fi
-rm -f resolv.conf.ours resolv.conf.image
-"""
 
 
 def pasta_arguments(leader: int) -> list[str]:
@@ -151,33 +111,6 @@ async def _end(running: Running) -> None:
             os.kill(int(child), signal.SIGKILL)  # as the init of a process namespace it heeds no SIGTERM
             await running.wait()
     await running.end(grace=0)
-
-
-async def set_resolver(guest: LinuxGuest, servers: Sequence[str]) -> None:
-    """Let the guest resolve names by these servers until it stops; nothing of it is left on the disk."""
-    search = (line for line in _host_resolver() if line.split()[:1] in (["search"], ["options"]))
-    lines = "\n".join([*(f"nameserver {server}" for server in servers), *search])
-    ended = await guest.ask(
-        "sh", "-c", SET_RESOLVER, "sh", lines, " ".join(servers), as_root=True, check=False
-    )
-    if ended.exit_code != 0:
-        said = ended.stderr.decode(errors="replace").strip()
-        raise MachineError(f"The guest's /etc/resolv.conf cannot be set: {said}")
-
-
-async def leave_resolver(guest: LinuxGuest) -> None:
-    """Put the image's own resolv.conf back where it was replaced, unless a step has changed it."""
-    ended = await guest.ask("sh", "-c", LEAVE_RESOLVER, as_root=True, check=False)
-    if ended.exit_code != 0:
-        said = ended.stderr.decode(errors="replace").strip() or "the guest is gone"
-        raise MachineError(f"The image's own /etc/resolv.conf cannot be put back: {said}")
-
-
-def _host_resolver() -> list[str]:
-    try:
-        return Path("/etc/resolv.conf").read_text(errors="replace").splitlines()
-    except OSError:
-        return []
 
 
 async def _wait_for_route(leader: int, running: Running) -> None:

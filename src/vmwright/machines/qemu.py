@@ -13,6 +13,7 @@ from vmwright.guests.ssh import SshAddress, SshTransport
 from vmwright.machines import bridge, netns
 from vmwright.machines.azure.instance import Instance, Nic
 from vmwright.machines.azure.ovf import write_dvd
+from vmwright.machines.boot_files import boot_files
 from vmwright.machines.firmware import own_copy, require_firmware
 from vmwright.machines.machine import MachineKind
 from vmwright.machines.passt import LOOPBACK
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from vmwright.events import Events
     from vmwright.machines.azure.platform import Platform
+    from vmwright.machines.boot_files import BootFiles
     from vmwright.machines.firmware import Firmware
     from vmwright.machines.machine import MachineSpec
     from vmwright.machines.passt import Forward
@@ -96,6 +98,10 @@ class QemuMachine(QemuPrograms):
     def received_bytes(self) -> int | None:
         """Return None: passt does not tell; see ``Machine.received_bytes``."""
         return None
+
+    async def boot_files(self) -> BootFiles:
+        """Return what the guest boots from; see ``Machine.boot_files``."""
+        return await boot_files(self._running_guest())
 
     async def power_off(self) -> None:
         """Shut the guest down: by its own command first, by the power button where that does not end it."""

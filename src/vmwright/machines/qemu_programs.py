@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from vmwright import process
+from vmwright.disks.uncut import uncut
 from vmwright.errors import MachineError, MachineLostError
 from vmwright.machines import bridge
 from vmwright.machines.azure.instance import WIRESERVER_ADDRESS
@@ -18,7 +19,6 @@ from vmwright.machines.monitor import Monitor
 from vmwright.machines.network import NetworkMode
 from vmwright.machines.passt import PLAIN, Forward, GuestAddresses
 from vmwright.machines.qemu_arguments import Attachments, Device, qemu_arguments
-from vmwright.machines.removal import to_its_end
 from vmwright.machines.seed import new_access
 from vmwright.machines.vm_identity import VmIdentity
 from vmwright.machines.vm_network import VmNetwork, vm_network
@@ -82,7 +82,7 @@ class QemuPrograms:
             self._is_destroyed, self._loss = True, self._lost()
         if self._transport:
             self._transport.abort()
-        await to_its_end(self._owned.aclose())
+        await uncut(self._owned.aclose())
 
     def ended(self) -> MachineError | None:
         """Return what ended the machine, whoever did it, or None while it runs."""

@@ -41,7 +41,7 @@ from vmwright.template.model import (
 )
 
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
-SCRIPT = r"^PACKER_.* /tmp/script_\d{4}\.sh$"
+SCRIPT = r"PACKER_.* /tmp/script_\d{4}\.sh <"
 MakeBuild = Callable[..., Build]
 Cached = Callable[..., Awaitable[BuildResult]]
 

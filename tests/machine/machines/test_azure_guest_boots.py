@@ -82,9 +82,9 @@ async def believes_in_azure(guest: LinuxGuest, recorder: Recorder) -> None:
     assert (await guest.ask("sh", "-c", TOKEN, check=False)).exit_code == 22  # curl: an error of HTTP
 
 
-async def generalized(machine: QemuMachine, guest: LinuxGuest, folder: Path, events: Events) -> None:
-    await generalize.write_script(guest, folder)
-    await generalize.generalize(guest, folder, events)
+async def generalized(machine: QemuMachine, guest: LinuxGuest, events: Events) -> None:
+    await generalize.write_script(guest)
+    await generalize.generalize(guest, events, has_waagent=True)
     await machine.power_off()
 
 
@@ -112,8 +112,8 @@ async def test_an_unmodified_azure_image_provisions_reports_ready_and_deprovisio
         guest = await machine.start(disk)
         await believes_in_azure(guest, recorder)
         assert await guest.run(f"timeout 400 sh -c {AGENTS_GOAL!r}", as_root=True, sink=lambda *_: None) == 0
-        assert await generalize.provisioning_of(guest) is Provisioning.AZURE
-        await generalized(machine, guest, tmp_path, events)
+        assert (await generalize.agents_of(guest)).provisioning is Provisioning.AZURE
+        await generalized(machine, guest, events)
     with database.session() as session:
         assert session.query(ResourceRow).all() == []
     async with mounted(disk, tmp_path / "look", Ledger(database)) as root:
@@ -147,8 +147,8 @@ async def test_a_cloud_init_that_knows_azure_alone_provisions_and_restarts(
         assert await machine.settle(timeout=600)
         # the platform is asked anew at each boot, for the network's configuration
         assert await text(guest, LOCATION) == "westus2"
-        assert await generalize.provisioning_of(guest) is Provisioning.AZURE
-        await generalized(machine, guest, tmp_path, events)
+        assert (await generalize.agents_of(guest)).provisioning is Provisioning.AZURE
+        await generalized(machine, guest, events)
     async with mounted(disk, tmp_path / "look", ledger) as root:
         nothing_of_the_build_is_left(root)
         assert not (root / "var/lib/waagent").exists()

@@ -102,6 +102,12 @@ async def test_a_guest_is_provisioned(
         assert await say(guest, "id -un; pwd; sudo id -u") == "packer\n/home/packer\n0"
         assert int(await say(guest, "df --output=size -B1M / | tail -1")) > 5500
         assert await say(guest, "systemctl is-system-running") == "running"
+        assert (
+            await say(guest, "sudo ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key | cut -d' ' -f4")
+            == "(ED25519)"
+        )
+        assert await say(guest, "sudo systemctl restart ssh && systemctl is-active ssh") == "active"
+        assert "169.254.1.1" in await say(guest, "resolvectl dns")
         assert (await guest.ask("cloud-init", "status", check=False)).stdout.strip() == b"status: disabled"
         assert "HOST_SECRET" not in await say(guest, "env; sudo cat /proc/1/environ | tr '\\0' '\\n'")
         assert await guest.run("exit 3", sink=Output()) == 3
@@ -152,10 +158,8 @@ async def _the_host_is_out_of_reach(guest: LinuxGuest, root: Path) -> None:
     (device := root / "opt/disk").touch()
     device.unlink()
     os.mknod(device, 0o60666, (root.stat()).st_dev)
-    as_root = {"as_root": True}
-    assert await guest.run("head -c 1 /opt/disk", sink=Output(), **as_root) != 0
-    assert await guest.run("mount -i -n -o remount,bind,dev /", sink=Output(), **as_root) != 0
-    assert await guest.run("mknod /opt/other b 7 0", sink=Output(), **as_root) != 0
+    for command in ("head -c 1 /opt/disk", "mount -i -n -o remount,bind,dev /", "mknod /opt/other b 7 0"):
+        assert await guest.run(command, sink=Output(), as_root=True) != 0, command
     device.unlink()
     assert int(await say(guest, "ls /proc | grep -c '^[0-9]'")) < 60
     with socket.create_server(("", 0)) as server:
@@ -181,13 +185,14 @@ async def test_frozen_layers_hold_what_was_there(debian_disk: Path, tmp_path: Pa
         with pytest.raises(ProcessError, match="already"):
             await machine.checkpoint(layers[2])
         assert await say(guest, "sudo touch /opt/still-writable; getent hosts localhost") != ""
-        before = await boot_files(guest)
+        before = await machine.boot_files()
+        assert before == await boot_files(guest)
         await say(
             guest,
             "echo 'quiet' | sudo tee -a /etc/default/grub; echo >> /boot/initrd.img-$(ls /lib/modules)",
             as_root=True,
         )
-        changed = changes(before, await boot_files(guest))
+        changed = changes(before, await machine.boot_files())
         assert "/etc/default/grub" in changed
         assert any(path.startswith("/boot/initrd.img-") for path in changed)
         await guest.ask("sh", "-c", removal_of("packer"), as_root=True)
