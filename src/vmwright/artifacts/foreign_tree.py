@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import BufferedReader
 
 MOST_BYTES = 64 << 20
@@ -91,23 +92,50 @@ class ForeignTree:
                 os.fchmod(descriptor, mode)
                 file.write(data)
 
-    def files(self, path: str) -> Iterator[tuple[str, Stamp]]:
-        """Yield a regular file, or each one in and below a folder, with its stamp; there need be none.
+    def names(self, path: str) -> Iterator[str]:
+        """Yield the path of a regular file, or of each one in and below a folder; there need be none.
 
         What is mounted below it is left out, and where links below it lead.
         """
+        return (found for found, _ in self._walk(path))
+
+    def files(self, path: str) -> Iterator[tuple[str, Stamp]]:
+        """Yield what ``names`` does, each with its stamp."""
+        for found, status in self._walk(path):
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                yield found, Stamp.of(status())
+
+    def _walk(self, path: str) -> Iterator[tuple[str, Callable[[], os.stat_result]]]:
         with contextlib.suppress(OSError), reached(self.root, path, follow_last=False) as found:
             status = os.fstat(found)
             if stat.S_ISREG(status.st_mode):
-                yield path, Stamp.of(status)
-            if not stat.S_ISDIR(status.st_mode):
-                return
-            for here, folders, names, inside in os.fwalk(".", dir_fd=found, follow_symlinks=False):
-                folders[:] = [one for one in folders if _status(one, inside, status.st_dev)]
-                for one in names:
-                    seen = _status(one, inside, status.st_dev)
-                    if seen and stat.S_ISREG(seen.st_mode):
-                        yield str(PurePosixPath(path) / here / one), Stamp.of(seen)
+                yield path, lambda: status
+            elif stat.S_ISDIR(status.st_mode):
+                yield from _below(path, found, status.st_dev)
+
+
+def _below(path: str, folder: int, device: int) -> Iterator[tuple[str, Callable[[], os.stat_result]]]:
+    """Walk a folder without leaving its file system; ``folder`` is open as a path only."""
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if os.fstat(descriptor).st_dev != device:
+            return
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                inside = f"{path.rstrip('/')}/{entry.name}"
+                if entry.is_file(follow_symlinks=False):
+                    yield inside, functools.partial(entry.stat, follow_symlinks=False)
+                elif entry.is_dir(follow_symlinks=False):
+                    with contextlib.suppress(OSError):  # gone meanwhile, or a link now
+                        below = os.open(
+                            entry.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor
+                        )
+                        try:
+                            yield from _below(inside, below, device)
+                        finally:
+                            os.close(below)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -145,11 +173,3 @@ def reached(root: Path, path: str, *, follow_last: bool) -> Iterator[int]:
                 else:
                     trail.append(found)
         yield trail[-1]
-
-
-def _status(name: str, folder: int, device: int) -> os.stat_result | None:
-    """Return what a folder has under a name, None where that is gone or on another file system."""
-    with contextlib.suppress(OSError):
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return status if status.st_dev == device else None
-    return None

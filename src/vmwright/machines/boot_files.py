@@ -86,7 +86,7 @@ class BootFilesOnDisk:
         return self._digests[stamp]
 
     def _modules(self) -> Iterable[PurePosixPath]:
-        paths = (PurePosixPath(path) for path, _ in self._tree.files(str(MODULES)))
+        paths = map(PurePosixPath, self._tree.names(str(MODULES)))
         return (path for path in paths if not path.name.startswith("modules."))
 
 

@@ -19,6 +19,7 @@ from vmwright.errors import MachineError, ProcessError
 from vmwright.events import Events
 from vmwright.guests.build_user import removal_of
 from vmwright.machines.boot_files import boot_files, changes
+from vmwright.machines.cgroup_trees import folders_of, members
 from vmwright.machines.container import ContainerMachine
 from vmwright.machines.container_needs import obstacle
 from vmwright.machines.machine import MachineSpec
@@ -244,18 +245,29 @@ async def test_a_restart_is_waited_for_and_a_power_off_refused(
         await machine.destroy()
 
 
-async def test_two_containers_at_once(debian_disk: Path, tmp_path: Path, ledger: Ledger) -> None:
-    disks = [await overlay(debian_disk, tmp_path / name) for name in ("a", "b")]
-    machines = [container(tmp_path / name, ledger, f"vw{name}") for name in ("a", "b")]
+async def test_several_containers_at_once(debian_disk: Path, tmp_path: Path, ledger: Ledger) -> None:
+    names = ("a", "b", "c")
+    disks = [await overlay(debian_disk, tmp_path / name) for name in names]
+    machines = [container(tmp_path / name, ledger, f"vw{name}") for name in names]
     try:
         guests = await asyncio.gather(
             *(machine.start(disk) for machine, disk in zip(machines, disks, strict=True))
         )
         ids = {await say(guest, "cat /proc/self/uid_map | tr -s ' '") for guest in guests}
-        assert len(ids) == 2
+        assert len(ids) == len(names)
         assert await say(guests[0], "sudo ss -ltnH 'sport = :22' | wc -l") == "2"
+        inside = [members(folders_of(f"vw{name}-{os.getpid()}")) for name in names]
+        assert all(inside)
+        assert len(set.union(*inside)) == sum(map(len, inside))
+        await asyncio.gather(
+            *(
+                machine.checkpoint(disk.with_name("above.qcow2"))
+                for machine, disk in zip(machines, disks, strict=True)
+            )
+        )
         await machines[0].destroy()
-        assert await say(guests[1], "sudo id -u") == "0"
+        for guest in guests[1:]:
+            assert await say(guest, "sudo touch /opt/writable; sudo id -u") == "0"
     finally:
         for machine in machines:
             await machine.destroy()
