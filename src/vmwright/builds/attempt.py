@@ -123,10 +123,12 @@ class Attempt:
     async def _work(self, engine: Awaitable[Engine]) -> None:
         """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
         build = self.build
-        find_source = Once(partial(inputs.find_source, build), build.interrupts)
-        self._cleanup.push_async_callback(find_source.drop)
-        if build.claim.previous_attempt is None:
-            find_source.begin()  # while the engine starts
+        source = Once(partial(inputs.find_source, build), build.interrupts)
+        fetched = Once(partial(inputs.fetch_steps, build), build.interrupts)
+        for work in (source, fetched):
+            self._cleanup.push_async_callback(work.drop)
+            if build.claim.previous_attempt is None:
+                work.begin()  # one beside the other, and while the engine starts
         failures: list[VmwrightError | OSError] = []
 
         async def body(journal: Journal) -> None:
@@ -134,7 +136,13 @@ class Attempt:
                 return await journal.step(name, kind, lambda: build.interrupts.run(work()))
 
             try:
-                self._results = await run_pipeline(build, step, self._cleanup, find_source=find_source)
+                self._results = await run_pipeline(
+                    build,
+                    step,
+                    self._cleanup,
+                    find_source=partial(source.unless, fetched),
+                    fetch_steps=fetched,
+                )
             except (VmwrightError, OSError) as error:
                 failures.append(error)  # its words may have secrets in them, which the journal must not
 

@@ -22,14 +22,14 @@ class EventFile:
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / FILE_NAME).open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
-        self._progress: Progress | None = None
+        self._progress: dict[str, Progress] = {}
 
     def __call__(self, event: Event) -> None:
         """Write an event."""
         if isinstance(event, Progress):
             if self._is_soon(event):
                 return
-            self._progress = event
+            self._progress[event.what] = event
         self._file.write(f"{as_json(event)}\n")
 
     def close(self) -> None:
@@ -38,10 +38,5 @@ class EventFile:
 
     def _is_soon(self, event: Progress) -> bool:
         """Whether the same transfer has been told of just now; its end is always told."""
-        before = self._progress
-        return (
-            before is not None
-            and before.what == event.what
-            and event.at - before.at < BETWEEN_PROGRESS
-            and event.done != event.total
-        )
+        before = self._progress.get(event.what)
+        return before is not None and event.at - before.at < BETWEEN_PROGRESS and event.done != event.total

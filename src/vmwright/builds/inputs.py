@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import shutil
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.files import sha256_of
+from vmwright.artifacts.together import each
 from vmwright.builds.messages import step_failed
 from vmwright.builds.phases import phase
 from vmwright.builds.preflight import check_destinations
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from vmwright.sources.base_disk import BaseDisk
     from vmwright.state.tables import InputRow
     from vmwright.template.model import Customizer, Source
+
+# How many scripts and files come at once.
+DOWNLOADS = 4
 
 
 def describe(source: Source) -> str:
@@ -87,32 +92,43 @@ class ReadySteps:
 async def fetch_steps(build: Build) -> None:
     """Download and verify scripts and files of the steps to come, as the service does at submission (§6.1).
 
-    They stay, for a later attempt, until the build has succeeded or is not kept any longer.
+    Several come at once; where one cannot be had, the others are broken off. They stay, for a later attempt,
+    until the build has succeeded or is not kept any longer.
 
     :raises StepError: one cannot be had, or its checksum differs.
     """
-    downloader = Downloader(build.settings, build.events, identities=build.template.identities)
     folder = build.folder / "fetched"
     folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.ExitStack() as unless_recorded:
+        unless_recorded.callback(shutil.rmtree, folder)
+        ready = await _fetched(build, folder)
+        await warn_of_syntax_errors(ready, build.events)
+        build.records.fetched([await _kept(build, one) for one in ready])
+        unless_recorded.pop_all()
+
+
+async def _fetched(build: Build, folder: Path) -> list[ReadyStep]:
+    """Return the steps to come, in their order, with their scripts and files in a folder."""
+    downloader = Downloader(build.settings, build.events, identities=build.template.identities)
     done = _done(build)
     # what a client of the service has written leads to no file of this host, here as at its submission
     origin = Origin.LOCAL if build.request.template_id is None else Origin.SERVICE
+    ready: dict[int, ReadyStep] = {}
 
     async def fetch(uri: str, destination: Path, *, sha256: str | None, what: str) -> Path:
         fetched = await downloader.fetch(uri, destination, sha256=sha256, what=what, origin=origin)
         return fetched.path
 
-    ready: list[ReadyStep] = []
-    for number, step in _numbered(build):
-        if number <= done:
-            continue
+    async def fetch_one(numbered: tuple[int, Customizer]) -> None:
+        number, step = numbered
         try:
-            ready.append(await fetch_step(step, number, fetch=fetch, folder=folder))
+            ready[number] = await fetch_step(step, number, fetch=fetch, folder=folder)
         except DownloadError as error:
             total = build.request.step_count
             raise step_failed(step, number, total, error.message, hint=error.hint) from error
-    await warn_of_syntax_errors(ready, build.events)
-    build.records.fetched([await _kept(build, one) for one in ready])
+
+    await each([one for one in _numbered(build) if one[0] > done], fetch_one, at_once=DOWNLOADS)
+    return [ready[number] for number in sorted(ready)]
 
 
 async def open_steps(build: Build) -> ReadySteps:

@@ -1,9 +1,9 @@
-"""Work that may begin before it is asked for, and is done once."""
+"""Work that may begin before it is asked for, beside other work, and is done once."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +29,15 @@ class Once(Generic[Result]):
     async def __call__(self) -> Result:
         """Return its result, once it is there."""
         return await (self._task or self.begin())
+
+    async def unless(self, beside: Once[Any]) -> Result:
+        """Return its result; where what has begun beside it fails before that, raise that failure."""
+        mine = self._task or self.begin()
+        if beside._task is not None:
+            await asyncio.wait((mine, beside._task), return_when=asyncio.FIRST_COMPLETED)
+            if not mine.done():
+                beside._task.result()
+        return await mine
 
     async def drop(self) -> None:
         """End it where nobody wants its result any more."""

@@ -54,18 +54,24 @@ class Results:
 
 
 async def run_pipeline(
-    build: Build, step: Step, cleanup: AsyncExitStack, *, find_source: Callable[[], Awaitable[BaseDisk]]
+    build: Build,
+    step: Step,
+    cleanup: AsyncExitStack,
+    *,
+    find_source: Callable[[], Awaitable[BaseDisk]],
+    fetch_steps: Callable[[], Awaitable[None]],
 ) -> Results:
     """Build a template, or go on with it, and return what came of it.
 
     :param step: does one step, or returns what it gave to an earlier attempt.
     :param cleanup: is given all that must be removed at the end, by the caller, in reverse.
     :param find_source: ``inputs.find_source``, which may have begun before the journal was there.
+    :param fetch_steps: ``inputs.fetch_steps``, likewise, and beside that: where it fails, so does that.
     """
     found = await step("source", BaseDisk, find_source)
     base = await inputs.open_source(build, found)
     with phase(build.events, Phase.FETCH):
-        await step("fetch", type(None), partial(inputs.fetch_steps, build))
+        await step("fetch", type(None), fetch_steps)
         steps = await inputs.open_steps(build)
     cache = StepCache(build)
     cleanup.push_async_callback(cache.close)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
 SHOWN_LINES = 6
+SHOWN_BARS = 4
 REDRAWS_PER_SECOND = 8
 
 
@@ -57,7 +58,7 @@ class LiveTerminal:
         self._running = ""
         self._phase = ""
         self._since = time.monotonic()
-        self._progress: Progress | None = None
+        self._progress: dict[str, Progress] = {}
         self._spinner = Spinner("dots")
         self._live = Live(self, console=self.console, transient=True, refresh_per_second=REDRAWS_PER_SECOND)
 
@@ -81,8 +82,7 @@ class LiveTerminal:
         head = Table.grid(padding=(0, 1))
         head.add_row(self._spinner, Text(self._running, style="bold"), Text(self._elapsed(), style="dim"))
         parts: list[Table | Text] = [head]
-        if self._progress is not None:
-            parts.append(_bar(self._progress))
+        parts.extend(map(_bar, [*self._progress.values()][-SHOWN_BARS:]))
         width = max(options.max_width - 4, 20)
         parts.extend(Text(f"    {line[:width]}", style="dim", no_wrap=True) for line in self._lines)
         yield Group(*parts)
@@ -91,7 +91,8 @@ class LiveTerminal:
         return duration(time.monotonic() - self._since)
 
     def _begin(self, what: str) -> None:
-        self._running, self._since, self._progress = what, time.monotonic(), None
+        self._running, self._since = what, time.monotonic()
+        self._progress.clear()
         self._lines.clear()
 
     def _keep(self, mark: str, style: str, text: str, detail: str = "") -> None:
@@ -138,7 +139,10 @@ class LiveTerminal:
 
     @_show.register
     def _(self, event: Progress) -> None:
-        self._progress = None if event.total and event.done >= event.total else event
+        if event.total and event.done >= event.total:
+            self._progress.pop(event.what, None)
+        else:
+            self._progress[event.what] = event
 
     @_show.register
     def _(self, event: StepEnded) -> None:

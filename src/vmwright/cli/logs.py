@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmwright.settings import Settings
     from vmwright.state.database import Database
 
+# The log may grow on another host, and be read out of the store: of that there is no event.
 POLL_SECONDS = 0.5
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vmwright.state.resources import Ledger
 
 PAGE_SECONDS = 120.0
+# Nothing tells that a guest's web server listens but its answer.
 PAGE_STEP = 1.0
 
 

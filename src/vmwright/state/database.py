@@ -31,7 +31,7 @@ SCHEMA = "0005"
 Writing = Callable[[], AbstractContextManager[Session]]
 # How long a PostgreSQL may take to restart.
 RESTART_SECONDS = 10
-# How often somebody who wants a name tries to have it.
+# How often somebody who wants a name tries to have it: a wait in the server could not be cancelled.
 POLL_SECONDS = 0.2
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from vmwright.state.database import Database
 
 LOG = "keeper.log"
+# Others, also on other hosts, ask for a cancel in the database: of that there is no event.
 POLL_SECONDS = 1.0
 # A worker's machines end before its lease does, after which another one may go on with their builds.
 MARGIN_SECONDS = 3.0

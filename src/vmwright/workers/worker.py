@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vmwright.settings import Settings
     from vmwright.state.database import Database
 
+# The queue is a table that all hosts write: of a new row there is no event.
 POLL_SECONDS = 1.0
 REAP_SECONDS = 30.0
 COLLECT_SECONDS = 3600.0

@@ -58,6 +58,17 @@ def test_of_a_transfer_it_has_no_more_than_a_second_each_and_the_end(tmp_path: P
     assert [one.get("done") for one in kept] == [0, 40, 80, 100, None, 1]
 
 
+def test_of_two_transfers_at_once_it_has_no_more_of_either(tmp_path: Path) -> None:
+    file, at = EventFile(tmp_path), datetime(2026, 1, 1, tzinfo=UTC)
+    for done in range(0, 101, 10):
+        for what in ("disk", "script"):
+            file(Progress(what=what, done=done, total=100, at=at + timedelta(milliseconds=25 * done)))
+    file.close()
+    kept = said((tmp_path / FILE_NAME).read_text())
+    assert [one["done"] for one in kept if one["what"] == "disk"] == [0, 40, 80, 100]
+    assert [one["done"] for one in kept if one["what"] == "script"] == [0, 40, 80, 100]
+
+
 def test_a_later_attempt_goes_on_in_it(tmp_path: Path) -> None:
     for line in ("first", "second"):
         file = EventFile(tmp_path)

@@ -8,7 +8,14 @@ import pytest
 
 from vmwright.builds.interrupts import Interrupts
 from vmwright.builds.once import Once
-from vmwright.errors import BuildCanceledError, BuildTimeoutError, HandedOverError, ProcessError, StepError
+from vmwright.errors import (
+    BuildCanceledError,
+    BuildTimeoutError,
+    HandedOverError,
+    ProcessError,
+    StepError,
+    VmwrightError,
+)
 
 
 def never() -> bool:
@@ -126,3 +133,28 @@ async def test_work_that_was_not_begun_needs_no_end() -> None:
     work = Work()
     await Once(work, Interrupts(never)).drop()
     assert not work.begun.is_set()
+
+
+async def test_work_fails_as_soon_as_what_runs_beside_it() -> None:
+    async def fails() -> None:
+        raise VmwrightError("beside it")
+
+    long = Work()
+    mine, beside = Once(long, Interrupts(never)), Once(fails, Interrupts(never))
+    beside.begin()
+    with pytest.raises(VmwrightError, match="beside it"):
+        await mine.unless(beside)
+    await mine.drop()
+    await beside.drop()
+
+
+async def test_work_that_is_done_does_not_wait_for_what_runs_beside_it() -> None:
+    async def quick() -> int:
+        return 1
+
+    long = Work()
+    mine, beside = Once(quick, Interrupts(never)), Once(long, Interrupts(never))
+    beside.begin()
+    assert await mine.unless(beside) == 1
+    await beside.drop()
+    assert long.cleaned_up == 1

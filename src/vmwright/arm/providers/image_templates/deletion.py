@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DELETE = "imageTemplates/delete"
 # How long a build may take to end once it is cancelled: several times what it needs.
 PATIENCE_SECONDS = 60.0
+# A worker on any host ends it, and records that in the database: of that there is no event.
 LOOK_SECONDS = 0.2
 
 
