@@ -5,7 +5,9 @@ What the guest is told is said once, here, and each tool is given it in its own 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED_BYTES = 1 << 20
+READ_BYTES = 1 << 22
 PAGE = "<h1>An image like any other</h1>\n"
 COPIED = "/opt/page.html"
 # Each line is run as root, with the page in /tmp/page.html.
@@ -67,6 +70,11 @@ class Folder:
         return self.root / "seed.img"
 
     @property
+    def kernel(self) -> Path:
+        """A kernel of the source disk, with its modules, where the host has none."""
+        return self.root / "kernel"
+
+    @property
     def homes(self) -> Path:
         """Where vmwright's homes are."""
         return self.root / "homes"
@@ -92,10 +100,15 @@ class Folder:
         """Make what is not there."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.page.write_text(PAGE)
-        if not self.source.exists():
+        if self.source.resolve() != source.resolve():
+            self.source.unlink(missing_ok=True)
+            self.raw.unlink(missing_ok=True)
+            shutil.rmtree(self.kernel, ignore_errors=True)
             self.source.symlink_to(source.resolve())
         if not self.raw.exists():
-            call("qemu-img", "convert", "-O", "raw", self.source, self.raw)
+            part = self.raw.with_suffix(".part")
+            call("qemu-img", "convert", "-O", "raw", self.source, part)
+            part.rename(self.raw)
         if not self.seed.exists():
             make_seed(self.seed)
 
@@ -103,9 +116,7 @@ class Folder:
         """Bring the host to where each run begins: nothing left to write, the source disk in memory."""
         call("sync")
         for disk in (self.source, self.raw):
-            with disk.open("rb") as file:
-                while file.read(1 << 22):
-                    pass
+            _read_data(disk)
 
 
 def template(folder: Folder, *lines: str, **properties: object) -> Path:
@@ -171,3 +182,15 @@ def call(*argv: str | Path) -> str:
         said = f"{done.stdout}{done.stderr}"
         raise CallError(f"{' '.join(map(str, argv))} failed with exit code {done.returncode}:\n{said}")
     return done.stdout
+
+
+def _read_data(disk: Path) -> None:
+    """Read what a sparse file has of data: holes would fill the page cache with zeros."""
+    with disk.open("rb", buffering=0) as file:
+        end = 0
+        with contextlib.suppress(OSError):  # ENXIO: nothing but a hole follows
+            while True:
+                begin = os.lseek(file.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
+                for offset in range(begin, end, READ_BYTES):
+                    os.pread(file.fileno(), min(READ_BYTES, end - offset), offset)

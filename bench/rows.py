@@ -209,7 +209,7 @@ def _packer_job(folder: Folder, made: Path) -> dict[str, object]:
 
 def _take_kernel(folder: Folder) -> None:
     """Take a kernel and its modules from the source disk, for a host that has none of its own."""
-    kernel = folder.root / "kernel"
+    kernel = folder.kernel
     if (kernel / "modules").exists():
         return
     kernel.mkdir(exist_ok=True)
@@ -231,7 +231,7 @@ def _guestfs_environment(folder: Folder) -> dict[str, str]:
         "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg",
         "LIBGUESTFS_CACHEDIR": str(folder.root / "appliance"),
     }
-    kernel = folder.root / "kernel"
+    kernel = folder.kernel
     if (kernel / "modules").exists():
         environment |= {
             "SUPERMIN_KERNEL": str(kernel / "vmlinuz"),
