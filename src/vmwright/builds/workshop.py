@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from vmwright.builds import baseline, leftovers
 from vmwright.builds.generalize import DEFAULT, read_script, write_script
 from vmwright.builds.hosting import machine_for, vm_for
-from vmwright.builds.memory_start import MemoryStart
 from vmwright.builds.stage import Stage
+from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
     from vmwright.artifacts.facts import Provisioning
@@ -34,8 +34,7 @@ class Workshop(Stage):
         """Start the machine on a new top layer, unless it runs; the guest finds what it had before."""
         if self._guest is None:
             machine = await machine_for(self._build, self._base)
-            memory = MemoryStart(self._build, self._base, self.layers, start=self._start, stop=self.close)
-            if not await memory.has_started(machine):
+            if not await self._goes_on_from_memory(machine):
                 await self._start(machine)
             await baseline.note(self._build, self, is_fresh=self.layers.newest is None)
 
@@ -73,6 +72,14 @@ class Workshop(Stage):
         is_custom = newest is not None and newest.deprovisioning not in {None, DEFAULT}
         await self.layers.seal(step=step, provisioning=provisioning, network_used=is_custom)
         await self.close()
+
+    async def _goes_on_from_memory(self, machine: Machine) -> bool:
+        if machine.kind is not MachineKind.VM:
+            return False
+        from vmwright.builds.memory_start import MemoryStart  # noqa: PLC0415 - only virtual machines need it
+
+        memory = MemoryStart(self._build, self._base, self.layers, start=self._start, stop=self.close)
+        return await memory.has_started(machine)
 
     async def _start(self, machine: Machine) -> None:
         guest = await self._boot(machine, await self.layers.begin())

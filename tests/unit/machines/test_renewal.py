@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -34,11 +35,12 @@ class Listening(ScriptedTransport):
         command: str,
         *,
         as_root: bool = False,
-        stdin: bytes = b"",
+        stdin: bytes | Path = b"",
         sink: OutputSink | None = None,
         timeout: float | None = None,
     ) -> Ended:
         assert as_root
+        assert isinstance(stdin, bytes)
         self.said.append(command)
         self.sent += stdin
         return self.ended
