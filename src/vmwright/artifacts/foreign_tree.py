@@ -13,7 +13,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,9 +43,17 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class ForeignTree:
-    """The tree below ``root``; paths in it are absolute, as the guest names them. All calls block."""
+    """The tree below ``root``, itself no link; paths in it are absolute, as the guest names them.
 
-    root: Path
+    All calls block.
+    """
+
+    root: Path | str
+
+    @classmethod
+    def of_process(cls, pid: int) -> Self:
+        """Return the tree that a process sees, with what is mounted there for it."""
+        return cls(f"/proc/{pid}/root/.")
 
     def read(self, path: str) -> bytes:
         """Return what a regular file holds.
@@ -139,7 +147,7 @@ def _below(path: str, folder: int, device: int) -> Iterator[tuple[str, Callable[
 
 
 @contextlib.contextmanager
-def reached(root: Path, path: str, *, follow_last: bool) -> Iterator[int]:
+def reached(root: Path | str, path: str, *, follow_last: bool) -> Iterator[int]:
     """Give a descriptor (O_PATH) of what ``path`` names below ``root``; the kernel follows no link for it.
 
     It is openat2's RESOLVE_IN_ROOT, which Python does not offer.
@@ -148,13 +156,12 @@ def reached(root: Path, path: str, *, follow_last: bool) -> Iterator[int]:
     """
     with contextlib.ExitStack() as opened:
 
-        def step(name: str, *, inside: int) -> int:
+        def step(name: str, *, inside: int | None) -> int:
             descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
             opened.callback(os.close, descriptor)
             return descriptor
 
-        trail = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
-        opened.callback(os.close, trail[0])
+        trail = [step(str(root), inside=None)]
         left = list(reversed(PurePosixPath(path).parts))
         links = 0
         while left:

@@ -67,7 +67,7 @@ class NsenterTransport:
     @property
     def tree(self) -> ForeignTree:
         """The files that the container sees, with what it has mounted."""
-        return ForeignTree(Path(f"/proc/{self._leader}/root"))
+        return ForeignTree.of_process(self._leader)
 
     @property
     def is_up(self) -> bool:

@@ -94,10 +94,13 @@ class ContainerMachine:
         refuse_other_partitions(tree)
         await asyncio.to_thread(give_host_key, tree)
         self._boot_files = BootFilesOnDisk(tree)
-        # whoever asks for them when the guest is up finds them read
-        async with beside(uncut(asyncio.to_thread(self._boot_files.read))):
+        async with beside(self._read_ahead(self._boot_files)):
             await self._boot()
         return self._guest
+
+    async def _read_ahead(self, boot_files: BootFilesOnDisk) -> None:
+        """Read the boot files beside the boot; whoever asks for them later finds them read."""
+        await uncut(asyncio.to_thread(boot_files.read))
 
     async def settle(self, *, timeout: float) -> bool:
         """Boot the container again where it asked for that; see ``Machine.settle``."""

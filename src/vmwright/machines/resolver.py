@@ -76,7 +76,7 @@ class Resolver:
 
     def __init__(self, guest: LinuxGuest) -> None:
         self._guest = guest
-        self._tree = ForeignTree(Path())
+        self._tree = ForeignTree.of_process(0)
         self._replaced = False
         self._found: tuple[Stamp | None, ...] = ()
 
@@ -97,7 +97,7 @@ class Resolver:
         if ended.exit_code != 0:
             said = ended.stderr.decode(errors="replace").strip()
             raise MachineError(f"The guest's {FILE} cannot be set: {said}")
-        self._tree = ForeignTree(Path(f"/proc/{leader}/root"))
+        self._tree = ForeignTree.of_process(leader)
         self._replaced = REPLACED in ended.stdout
         self._found = self._what_is_there()
 

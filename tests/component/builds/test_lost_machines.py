@@ -112,7 +112,7 @@ async def test_a_machine_may_be_lost_while_it_is_generalized(
     if lost == "power off":
         monkeypatch.setattr(machine, "power_off", killed_off)
     else:
-        machine.transport.answers[f"^cd /\n{generalize.SCRIPT} "] = kill
+        machine.transport.answers[f"\n{generalize.SCRIPT} <"] = kill
     result = await bench.build(shell(1))
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
     assert machine.told.count("start 001.qcow2") == 1

@@ -275,7 +275,7 @@ async def test_one_distributor_that_fails_does_not_undo_the_other(bench: Bench) 
 async def test_a_deprovisioning_script_that_fails_fails_the_build(
     bench: Bench, machine: ScriptedMachine
 ) -> None:
-    machine.transport.answers[f"^cd /\n{generalize.SCRIPT} "] = ended(4, b"", b"waagent: broken\n")
+    machine.transport.answers[f"\n{generalize.SCRIPT} <"] = ended(4, b"", b"waagent: broken\n")
     result = await bench.build()
     assert result.error is not None
     assert "The deprovisioning script failed with exit code 4:\nwaagent: broken" in result.error.message
@@ -289,7 +289,9 @@ async def test_the_default_deprovisioning_commands_are_run_as_root_and_stand_in_
     assert "    azure-arm: WAAGENT=/usr/sbin/waagent\n" in log
     assert "    azure-arm: $WAAGENT -force -deprovision+user && export HISTSIZE=0 && sync\n" in log
     run_at_the_end = [
-        said for said in machine.transport.said if said.startswith(f"# cd /\n{generalize.SCRIPT} ")
+        said
+        for said in machine.transport.said
+        if said.startswith("# cd /\n") and f"\n{generalize.SCRIPT} <" in said
     ]
     assert len(run_at_the_end) == 1
     assert machine.transport.files[generalize.SCRIPT] == generalize.DEFAULT
@@ -298,7 +300,7 @@ async def test_the_default_deprovisioning_commands_are_run_as_root_and_stand_in_
 async def test_an_image_without_an_agent_gets_the_equivalent_and_a_warning(
     bench: Bench, machine: ScriptedMachine, recorder: Recorder
 ) -> None:
-    machine.transport.answers["command -v waagent"] = ended(1)
+    machine.transport.answers["agents:"] = ended(0, b"agents:\n\n")
     assert (await bench.build()).outcome is Outcome.SUCCEEDED
     warnings = [event.message for event in recorder.of(Notice) if event.level is Level.WARNING]
     assert ["no waagent" in warning for warning in warnings] == [True]
