@@ -14,12 +14,18 @@ from vmwright.settings import Settings
 from vmwright.state.database import open_database
 from vmwright.state.resources import Ledger
 
-pytestmark = [pytest.mark.machine, pytest.mark.emulated, pytest.mark.slow]
+pytestmark = [pytest.mark.machine, pytest.mark.emulated, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-# Each way to build by its options; they are built in this order, in one home.
+# Each way to build by its options, in the order of building; what a build says of its way is in SAID.
 WAYS = {
-    "container": ("--machine", "container"),
-    "vm": ("--machine", "vm"),
+    "container": ("--machine", "container", "--refresh", "1"),
+    "container, steps from the cache": ("--machine", "container", "--refresh", "Owners"),
+    "vm, booted": ("--machine", "vm", "--no-cache"),
+    "vm, from a snapshot": ("--machine", "vm"),
+}
+SAID = {
+    "container, steps from the cache": "step 2/3 Packages (Shell): from the cache",
+    "vm, from a snapshot": "The machine goes on from the memory of one that booted",
 }
 PACKAGES = (
     "sudo apt-get update -q",
@@ -66,6 +72,8 @@ async def test_however_an_image_is_built_it_holds_the_same_files(
         out = tmp_path / f"out{number}"
         built = vmwright("build", template, "--out", out, *options)
         assert built.code == 0, f"{way}: {built.err}"
+        for known, said in SAID.items():
+            assert (said in built.out) == (known == way), f"{way}:\n{built.out}"
         async with mounted(out / "equal.vhd", tmp_path / f"look{number}", ledger) as root:
             trees[way] = tree_of(root)
     first, *others = WAYS
