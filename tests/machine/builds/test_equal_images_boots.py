@@ -27,6 +27,7 @@ SAID = {
     "container, steps from the cache": "step 2/3 Packages (Shell): from the cache",
     "vm, from a snapshot": "The machine goes on from the memory of one that booted",
 }
+KEEPING = {"VMWRIGHT_CACHE__MAX_SIZE_GIB": "20"}
 PACKAGES = (
     "sudo apt-get update -q",
     "sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends nginx libcap2-bin",
@@ -58,6 +59,7 @@ def ledger(home: Path) -> Iterator[Ledger]:
 async def test_however_an_image_is_built_it_holds_the_same_files(
     vmwright: Vmwright, tmp_path: Path, ledger: Ledger
 ) -> None:
+    keeping = Vmwright(vmwright.home, KEEPING)
     page = tmp_path / "page.html"
     page.write_text("<h1>the same</h1>\n")
     template = write_template(
@@ -70,7 +72,7 @@ async def test_however_an_image_is_built_it_holds_the_same_files(
     trees = {}
     for number, (way, options) in enumerate(WAYS.items()):
         out = tmp_path / f"out{number}"
-        built = vmwright("build", template, "--out", out, *options)
+        built = keeping("build", template, "--out", out, *options)
         assert built.code == 0, f"{way}: {built.err}"
         for known, said in SAID.items():
             assert (said in built.out) == (known == way), f"{way}:\n{built.out}"
