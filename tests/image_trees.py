@@ -23,7 +23,6 @@ EXCEPTIONS = {
     "/var/cache/apt/*.bin": "apt's binary caches hold times of files",
     "/var/lib/apt/periodic/*": "stamps of times",
     "/var/lib/apt/lists/**": "what the archive says may change between two builds",
-    "/var/lib/systemd/random-seed": "random by its nature",
     "/var/lib/systemd/timers/*": "stamps of times",
     "/var/lib/systemd/timesync/**": "the clock is set in a VM only; a container has the host's",
     "/var/lib/systemd/catalog/database": "an index that holds times",

@@ -61,6 +61,9 @@ rm -f /var/lib/waagent/ovf-env.xml /var/lib/waagent/provisioned
 test -x /usr/sbin/waagent || rmdir /var/lib/waagent 2>/dev/null || true
 rm -f /tmp/script_*.sh /tmp/DeprovisioningScript.sh
 rm -rf {PLACE}
+# written when its service stops: the clones of an image must not begin with the same numbers
+systemctl stop systemd-random-seed.service 2>/dev/null || true
+rm -f /var/lib/systemd/random-seed
 : > /etc/machine-id
 """
 
