@@ -244,11 +244,14 @@ class CacheSettings(BaseModel):
 
 
 class SnapshotSettings(BaseModel):
-    """Whether virtual machines go on from the memory of one that has booted before."""
+    """The memory of virtual machines that have booted, from which others go on instead of booting."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=True, description="Whether memory snapshots are made and used.")
+    max_size_gib: float = Field(
+        default=10.0, ge=0, description="GiB on this host; what was used longest ago goes."
+    )
 
 
 class OidcSettings(BaseModel):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.builds import boot_files
 from vmwright.builds.customizing import unless_lost
-from vmwright.builds.generalize import agents_of, generalize
+from vmwright.builds.generalize import generalize
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
@@ -24,8 +24,7 @@ async def finish_disk(build: Build, base: BaseDisk, workshop: Workshop) -> None:
 
     async def run() -> None:
         await boot_files.finish(build, base, workshop)
-        agents = await agents_of(workshop.guest)
-        await generalize(workshop.guest, build.events, has_waagent=agents.has_waagent)
-        await workshop.seal(len(build.template.customize) + 1, agents.provisioning)
+        provisioning = await generalize(workshop.guest, build.events)
+        await workshop.seal(len(build.template.customize) + 1, provisioning)
 
     await unless_lost(build, workshop, run)

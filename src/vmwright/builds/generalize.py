@@ -8,6 +8,7 @@ Azure provisioned, after which that user cannot become root once more.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ SCRIPT = "/tmp/DeprovisioningScript.sh"  # noqa: S108 - the path is the service'
 DEFAULT = b"""\
 #!/bin/sh
 WAAGENT=/usr/sbin/waagent
-waagent -version >/dev/null 2>&1 && WAAGENT=waagent
+command -v waagent >/dev/null && WAAGENT=waagent
 $WAAGENT -force -deprovision+user && export HISTSIZE=0 && sync
 """
 
@@ -79,8 +80,9 @@ ALL = f"""\
 cd /
 {WRITE} || exit $?
 {SCRIPT} < /dev/null || exit $?
-( {FIRST_BOOT} ) >/dev/null
+( {FIRST_BOOT} ) >/dev/null &
 {{removal}} >/dev/null || exit {NOT_CLEANED}
+wait
 fstrim -a >/dev/null 2>&1 || true
 sync --file-system / 2>/dev/null || sync
 """
@@ -121,17 +123,17 @@ async def read_script(guest: LinuxGuest) -> bytes | None:
     return await guest.read(SCRIPT)
 
 
-async def generalize(guest: LinuxGuest, events: Events, *, has_waagent: bool) -> None:
+async def generalize(guest: LinuxGuest, events: Events) -> Provisioning:
     """Run the deprovisioning script, then remove what this build left of itself.
 
-    :param has_waagent: see ``agents_of``.
+    :returns: from what the guest will be provisioned as an image.
     :raises StepError: the script failed.
     """
-    script = await read_script(guest)
+    agents, script = await asyncio.gather(agents_of(guest), read_script(guest))
     if script is None:
         events.warn(f"{MISSING} The default command is run in its place.")
         script = DEFAULT
-    if script == DEFAULT and not has_waagent:
+    if script == DEFAULT and not agents.has_waagent:
         events.warn(
             "The image has no waagent: its host keys, leases and root password are removed without it"
         )
@@ -149,6 +151,7 @@ async def generalize(guest: LinuxGuest, events: Events, *, has_waagent: bool) ->
             target=SCRIPT,
             hint="a customizer may write its own commands to this file; they run as root at the end",
         )
+    return agents.provisioning
 
 
 async def agents_of(guest: LinuxGuest) -> Agents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from vmwright.builds import baseline, leftovers
@@ -51,18 +52,14 @@ class Workshop(Stage):
 
         :param network_used: whether the step may have fetched something.
         """
-        is_whole = await leftovers.save(self.guest)
+        is_whole, script = await asyncio.gather(leftovers.save(self.guest), read_script(self.guest))
         if not is_whole:
             self._build.events.warn(
                 f"What is in /tmp after step {step} could not be copied: a build that goes on from here does "
                 "not find it"
             )
         await self.layers.commit(
-            self.machine,
-            step=step,
-            deprovisioning=await read_script(self.guest),
-            network_used=network_used,
-            is_whole=is_whole,
+            self.machine, step=step, deprovisioning=script, network_used=network_used, is_whole=is_whole
         )
 
     async def seal(self, step: int, provisioning: Provisioning) -> None:
@@ -85,7 +82,7 @@ class Workshop(Stage):
         guest = await self._boot(machine, await self.layers.begin())
         newest = self.layers.newest
         # its boot has emptied /tmp
-        if newest:
+        if newest and newest.step > 0:
             await leftovers.restore(guest)
         script = newest.deprovisioning if newest else DEFAULT
         if script is not None:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from vmwright.caching.pruning import GIB, entries, prune
+from vmwright.caching.pruning import GIB, bound, layers, prune, snapshots
 from vmwright.cli.running import opened
 from vmwright.cli.screen import print_json, table
 from vmwright.cli.words import age, counted, size
@@ -21,9 +21,9 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)", re.IGNORECASE)
 
 
 def list_cache(*, as_json: bool) -> None:
-    """List the layers of the cache on this host, newest first."""
-    with opened() as (_, database):
-        found = entries(database)
+    """List the layers of the cache on this host, and memory snapshots, newest first."""
+    with opened() as (settings, database):
+        found = [*layers(database), *snapshots(database, settings)]
     if as_json:
         print_json([entry.as_document() for entry in found])
         return
@@ -36,8 +36,12 @@ def prune_cache(max_size: str | None, *, everything: bool) -> None:
     :raises TemplateError: that is not a size.
     """
     with opened() as (settings, database):
-        most = int(settings.cache.max_size_gib * GIB) if max_size is None else bytes_of(max_size)
-        removed = prune(database, settings, most_bytes=0 if everything else most)
+        if everything:
+            removed = prune(database, settings, most_bytes=0)
+        elif max_size is not None:
+            removed = prune(database, settings, most_bytes=bytes_of(max_size))
+        else:
+            removed = bound(database, settings)
     print(f"{counted(removed.files, 'file')} removed: {size(removed.size_bytes)}")
 
 

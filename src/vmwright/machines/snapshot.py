@@ -16,16 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncssh
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vmwright.artifacts.files import sha256_of
 from vmwright.errors import MachineError
-from vmwright.machines.seed import Access
-from vmwright.machines.vm_identity import VmIdentity
 
 if TYPE_CHECKING:
     from vmwright.machines.snapshot_key import SnapshotKey
+    from vmwright.machines.vm_identity import VmIdentity
 
 DISK, MEMORY, KNOWN = "disk.qcow2", "memory", "snapshot"
 
@@ -87,6 +85,12 @@ class Snapshot:
 
         :raises MachineError: the keys cannot be read.
         """
+        # lists of snapshots open none of their keys
+        import asyncssh  # noqa: PLC0415
+
+        from vmwright.machines.seed import Access  # noqa: PLC0415
+        from vmwright.machines.vm_identity import VmIdentity  # noqa: PLC0415
+
         known = self.known
         try:
             access = Access(

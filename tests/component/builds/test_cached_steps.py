@@ -14,7 +14,7 @@ from tests.component.builds.conftest import SCRIPT, Bench, Cached, shell
 from tests.component.builds.test_resuming import Scripts
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.builds.step_cache import Links, StepCache
-from vmwright.caching.pruning import entries, prune
+from vmwright.caching.pruning import layers, prune
 from vmwright.caching.secret import secret_of
 from vmwright.events import Notice, Outcome, StepCached
 from vmwright.guests.transport import Ended
@@ -228,14 +228,14 @@ async def test_what_was_taken_longest_ago_goes_first_and_no_layer_before_those_o
 ) -> None:
     await cached(STEPS[0], STEPS[1])
     await cached(STEPS[0], STEPS[2])
-    size = sum(entry.size_bytes for entry in entries(bench.database))
+    size = sum(entry.size_bytes for entry in layers(bench.database))
     prune(bench.database, bench.settings, most_bytes=size - 1)
     assert sorted(row.step for row in bench.rows(CachedLayerRow)) == [1, 2, 2, 3]
     taken(recorder)
     await cached(STEPS[0], STEPS[2])
     assert taken(recorder) == [1, 2, 3]
     prune(bench.database, bench.settings, most_bytes=0)
-    assert not entries(bench.database)
+    assert not layers(bench.database)
     assert not files(bench)
 
 
@@ -245,10 +245,10 @@ async def test_what_a_build_can_go_on_from_stays(
     Scripts(machine, 3)
     failed = await cached(*STEPS)
     prune(bench.database, bench.settings, most_bytes=0)
-    assert [entry.in_use for entry in entries(bench.database)] == [True, True]
+    assert [entry.in_use for entry in layers(bench.database)] == [True, True]
     assert (await bench.resume(failed.id)).outcome is Outcome.SUCCEEDED
     prune(bench.database, bench.settings, most_bytes=0)
-    assert not entries(bench.database)
+    assert not layers(bench.database)
     assert not files(bench)
 
 

@@ -84,7 +84,7 @@ async def believes_in_azure(guest: LinuxGuest, recorder: Recorder) -> None:
 
 async def generalized(machine: QemuMachine, guest: LinuxGuest, events: Events) -> None:
     await generalize.write_script(guest)
-    await generalize.generalize(guest, events, has_waagent=True)
+    await generalize.generalize(guest, events)
     await machine.power_off()
 
 
