@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.machines.test_snapshot_keys import KEY
+from vmwright.caching import pruning
 from vmwright.errors import MachineError
 from vmwright.machines.seed import new_access
 from vmwright.machines.snapshot import DISK, KNOWN, MEMORY, Snapshot
 from vmwright.machines.snapshot_key import SnapshotKey
 from vmwright.machines.snapshots import Making, Snapshots, bytes_of, share_file
 from vmwright.machines.vm_identity import VmIdentity
-from vmwright.settings import Settings
+from vmwright.settings import Settings, SnapshotSettings
 from vmwright.state.database import Database
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import ResourceRow
@@ -190,3 +191,21 @@ async def test_what_layers_still_stand_on_is_not_counted(
     assert 0 < bytes_of(snapshot) < alone
     snapshots.remove(KEY.digest)
     assert (tmp_path / "layer.qcow2").read_bytes() == b"disk"
+
+
+async def test_the_cache_lists_it_and_gives_it_up_when_it_is_too_large(
+    snapshots: Snapshots, base: Path, settings: Settings, database: Database
+) -> None:
+    for key in (KEY, OTHER):
+        await make(snapshots, base, key)
+    os.utime(snapshots.folder / KEY.digest / KNOWN, (1, 1))
+    (_, oldest) = listed = pruning.snapshots(database, settings)
+    assert (oldest.id, oldest.kind, oldest.build) == (KEY.digest, pruning.Kind.SNAPSHOT, "")
+    assert oldest.step == "memory snapshot: a source"
+    pruning.prune(database, settings, most_bytes=sum(one.size_bytes for one in listed) - 1)
+    assert [one.id for one in pruning.snapshots(database, settings)] == [OTHER.digest]
+    pruning.bound(database, settings)
+    assert len(pruning.snapshots(database, settings)) == 1
+    none = settings.model_copy(update={"snapshots": SnapshotSettings(max_size_gib=0)})
+    pruning.bound(database, none)
+    assert not pruning.snapshots(database, settings)
