@@ -56,7 +56,7 @@ class Folder:
 
     @property
     def raw(self) -> Path:
-        """The same disk, raw and sparse."""
+        """The same disk, raw and sparse, for tools that look into it."""
         return self.root / "source.raw"
 
     @property
@@ -115,8 +115,7 @@ class Folder:
     def warm(self) -> None:
         """Bring the host to where each run begins: nothing left to write, the source disk in memory."""
         call("sync")
-        for disk in (self.source, self.raw):
-            _read_data(disk)
+        _read_data(self.source)
 
 
 def template(folder: Folder, *lines: str, **properties: object) -> Path:

@@ -108,7 +108,7 @@ class Native:
         where = (str(partition["start"] * 512), str(partition["size"] * 512))
         commands = "\n".join(COMMANDS)
         return Run(
-            argv=(SCRIPTS / "native.sh", made, folder.raw, *where, folder.page, commands),
+            argv=(SCRIPTS / "native.sh", made, folder.source, *where, folder.page, commands),
             image=made / "image.vhd",
         )
 

@@ -1,12 +1,12 @@
 #!/bin/bash
-# native.sh FOLDER RAW OFFSET SIZE PAGE COMMANDS: the same commands in a plain chroot, with nothing around them.
+# native.sh FOLDER DISK OFFSET SIZE PAGE COMMANDS: the same commands in a plain chroot, with nothing around them.
 # OFFSET and SIZE are those of the root partition, in bytes. Mounts are of this process alone and go with it.
 set -eu
 if [ -z "${OWN_MOUNTS:-}" ]; then
 	OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
 fi
 cd "$1"
-cp --reflink=auto --sparse=always "$2" image.raw
+qemu-img convert -f qcow2 -O raw "$2" image.raw
 mkdir root
 mount -o "loop,offset=$3,sizelimit=$4,discard" image.raw root
 mount -t proc proc root/proc
