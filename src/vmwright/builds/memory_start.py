@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from vmwright.artifacts.duplicates import duplicate
 from vmwright.builds.generalize import DEFAULT
 from vmwright.builds.layers import layer_files
 from vmwright.disks.qemu_img import create_overlay
@@ -16,7 +17,7 @@ from vmwright.errors import ProcessError, SnapshotError
 from vmwright.machines.qemu import QemuMachine
 from vmwright.machines.qemu_snapshot import RestoredMachine, SavedMachine
 from vmwright.machines.snapshot_key import key_of, obstacle
-from vmwright.machines.snapshots import Snapshots, share_file
+from vmwright.machines.snapshots import Snapshots
 from vmwright.state.resources import ResourceKind
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class MemoryStart:
         path = layer_files(self._build).new()
         with self._build.ledger.claimed(ResourceKind.PATH, path):
             try:
-                await share_file(snapshot.disk, path)
+                await duplicate(snapshot.disk, path)
                 await self._layers.adopt(path, step=0, deprovisioning=DEFAULT)
             except BaseException:
                 path.unlink(missing_ok=True)

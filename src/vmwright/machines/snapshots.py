@@ -14,7 +14,6 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts import files
 from vmwright.machines.snapshot import DISK, KNOWN, MEMORY, known_of, read_snapshot, saved_file
 from vmwright.state.resources import ResourceKind
 
@@ -176,19 +175,6 @@ def bytes_of(snapshot: Snapshot) -> int:
     """Return what the removal of a snapshot gives back; its disk has other links while layers stand on it."""
     found = [path.stat() for path in (snapshot.disk, snapshot.memory) if path.exists()]
     return sum(each.st_blocks * 512 for each in found if each.st_nlink == 1)
-
-
-async def share_file(source: Path, destination: Path) -> None:
-    """Give a file that is never written again a second name; a copy where the file system cannot do that.
-
-    :raises ProcessError: it cannot be copied either, in the words of ``cp``.
-    """
-    try:
-        os.link(source, destination)
-    except FileExistsError:
-        raise
-    except OSError:
-        await files.copy(source, destination)
 
 
 def _new_file(path: Path) -> int:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.machines.test_snapshot_keys import KEY
+from vmwright.artifacts.duplicates import duplicate
 from vmwright.caching import pruning
 from vmwright.errors import MachineError
 from vmwright.machines.seed import new_access
 from vmwright.machines.snapshot import DISK, KNOWN, MEMORY, Snapshot
 from vmwright.machines.snapshot_key import SnapshotKey
-from vmwright.machines.snapshots import Making, Snapshots, bytes_of, share_file
+from vmwright.machines.snapshots import Making, Snapshots, bytes_of
 from vmwright.machines.vm_identity import VmIdentity
 from vmwright.settings import Settings, SnapshotSettings
 from vmwright.state.database import Database
@@ -187,7 +188,7 @@ async def test_what_layers_still_stand_on_is_not_counted(
     await make(snapshots, base)
     snapshot = there(snapshots)
     alone = bytes_of(snapshot)
-    await share_file(snapshot.disk, tmp_path / "layer.qcow2")
+    await duplicate(snapshot.disk, tmp_path / "layer.qcow2")
     assert 0 < bytes_of(snapshot) < alone
     snapshots.remove(KEY.digest)
     assert (tmp_path / "layer.qcow2").read_bytes() == b"disk"
