@@ -34,6 +34,8 @@ PATIENCE = 180.0
 STEPS = ("one", "two", "three")
 COUNT = "/steps"
 PROGRAM = Path(sys.executable).parent / "vmwright"
+# what builds leave is looked for
+NO_CACHE = {"VMWRIGHT_CACHE__MAX_SIZE_GIB": "0"}
 # $1 becomes the machine id; each further argument up to -- is a folder that is hidden. What is mounted in it
 # would stay busy for those that mounted it.
 ANOTHER_HOST = """
@@ -129,9 +131,7 @@ class Host:
     def _start(
         self, argv: list[str | Path], log: Path, environment: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
-        # what builds leave is looked for
-        no_cache = {"VMWRIGHT_CACHE__MAX_SIZE_GIB": "0"}
-        given = {"VMWRIGHT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", **no_cache}
+        given = {"VMWRIGHT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", **NO_CACHE}
         with log.open("wb") as file:
             return subprocess.Popen(
                 [*self._namespace(), *argv],
@@ -216,7 +216,7 @@ class Farm:
 
     def command(self, host: Host) -> Vmwright:
         """Return the command, as it is typed on a host of this machine's own id."""
-        return Vmwright(host.home, host.environment)
+        return Vmwright(host.home, {**host.environment, **NO_CACHE})
 
     @property
     def database(self) -> Database:

@@ -121,7 +121,7 @@ def assemble(
     background = Background(service.operations, events)
     # deployments wait for other operations, whose room they must not take
     deploying = Background(service.operations, events)
-    following = image_templates.Following(service)
+    following = image_templates.Following(service, find=find)
     watches, health = Watches(service), Health(settings, database)
     metrics = Metrics(service, watches)
     gate, rules = RoleGate(identity.authenticator, access.decisions), Rules(service.subscription)

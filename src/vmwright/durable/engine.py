@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from vmwright.durable.journal import Body, FailedError, Journal, settled
 from vmwright.errors import LostBuildError, VmwrightError
-from vmwright.state.engines import connection_to
+from vmwright.state.engines import connection_to, log_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
@@ -216,6 +216,6 @@ def _config(url: URL, executor: str) -> DBOSConfig:
 def _configure_sqlite(connection: SqliteConnection, _record: object) -> None:
     """Set what the library sets for itself, and the log that lets it write several times as fast."""
     connection.isolation_level = "IMMEDIATE"
-    connection.execute("PRAGMA journal_mode=WAL")
+    log_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")

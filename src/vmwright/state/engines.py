@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, create_engine, event, make_url
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 FILE_NAME = "state.sqlite"
 JOURNAL_NAME = "journal.sqlite"
 BUSY_SECONDS = 30
+# The change of a file's mode by another process, of which nobody is told, takes less.
+MODE_SECONDS = 0.02
 CONNECT_SECONDS = 5
 # A process that is stopped in the middle of a transaction must not hold up those that take its builds over.
 IDLE_SECONDS = 15
@@ -184,6 +188,23 @@ class _Turn:
 
 
 def _configure(connection: SqliteConnection, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
+    log_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def log_ahead(connection: SqliteConnection) -> None:
+    """Have the file in WAL mode, which stays; where another process changes that just now, wait for it.
+
+    SQLite itself refuses at once: no time-out applies to this change.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(MODE_SECONDS)
+        else:
+            return

@@ -65,7 +65,7 @@ def test_the_clock_moves_within_a_transaction(database: Database, settings: Sett
 
 def test_one_at_a_time_has_a_lock(settings: Settings) -> None:
     """Each reads, thinks and writes what it has read, with a connection of its own, as a process would."""
-    start = threading.Barrier(AT_ONCE)
+    start = threading.Barrier(AT_ONCE, timeout=60)
 
     def count(_: int) -> None:
         mine = open_database(settings)

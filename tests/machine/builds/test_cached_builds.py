@@ -81,7 +81,7 @@ async def test_a_second_build_takes_what_has_not_changed(
     ):
         assert differences(tree_of(one), tree_of(other)) == []
 
-    assert len(cached.json("cache", "list")) == 6
+    assert len([one for one in cached.json("cache", "list") if one["kind"] == "layer"]) == 6
     layers = sorted((cached.home / "layers").glob("*/*.qcow2"), key=lambda path: path.stat().st_mtime_ns)
     data = bytearray(layers[0].read_bytes())
     data[len(data) // 2] ^= 255

@@ -24,7 +24,7 @@ GALLERY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleri
 
 @contextlib.contextmanager
 def building(
-    vmwright: Vmwright, template: Path, *options: str, until: str
+    vmwright: Vmwright, template: Path, *options: str | Path, until: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A build that has said what it says in the phase that is meant."""
     with vmwright.start("build", template, "--machine", "container", *options) as process:
@@ -107,10 +107,11 @@ def test_a_build_whose_process_is_dead(vmwright: Vmwright, tmp_path: Path) -> No
 
 
 def test_what_was_distributed_stays_and_is_named(vmwright: Vmwright, tmp_path: Path) -> None:
+    # to compress this takes far longer than to cancel
     template = write_template(
         tmp_path,
+        shell("sudo sh -c 'head -c 1G /dev/urandom >/var/random'"),
         name="half",
-        vmProfile={"osDiskSizeGB": 128},
         distribute=[
             {"type": "ManagedImage", "imageId": IMAGE, "location": "westus2", "runOutputName": "first"},
             {
@@ -122,7 +123,8 @@ def test_what_was_distributed_stays_and_is_named(vmwright: Vmwright, tmp_path: P
             {"type": "VHD", "runOutputName": "third"},
         ],
     )
-    with building(vmwright, template, until="ManagedImage first succeeded") as process:
+    options = ("--out", tmp_path / "out", "--format", "qcow2")
+    with building(vmwright, template, *options, until="ManagedImage first succeeded") as process:
         done = vmwright("cancel", "half")
     assert done.code == 0, done.err
     assert f"first stays: {IMAGE}" in done.out

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.farm import PROGRAM, Farm, counting_template, held, holders, let_go, wait_until
+from tests.farm import NO_CACHE, PROGRAM, Farm, counting_template, held, holders, let_go, wait_until
 from tests.killing import programs_of
 from tests.machine.survival.conftest import image_of
 
@@ -51,7 +51,7 @@ def test_the_build_of_a_killed_command_is_resumed(
 ) -> None:
     farm, (host,) = one_host, one_host.hosts
     command: list[str | Path] = [PROGRAM, "build", counting_template(tmp_path, "typed")]
-    environment = {**os.environ, "VMWRIGHT_HOME": str(host.home)}
+    environment = {**os.environ, "VMWRIGHT_HOME": str(host.home), **NO_CACHE}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     ) as typed:
