@@ -74,11 +74,12 @@ class StepCache:
             )
 
     def keep(self, layer: Layer, below: Layer | None, *, network_used: bool) -> None:
-        """Leave a layer to later builds, once it is hashed; ``below`` is what it stands on.
+        """Leave a layer to later builds, once it is hashed; one that was taken from there is there.
 
+        :param below: what it stands on.
         :param network_used: whether its step may have fetched something.
         """
-        if not self._keys:
+        if not self._keys or self._cached.has(layer.path):
             return
         is_step = layer.step > (below.step if below else 0)
         key = self._keys[layer.step - 1] if is_step else None

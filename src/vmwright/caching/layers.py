@@ -91,6 +91,11 @@ class CachedLayers:
                 found.insert(0, below)
             return tuple(map(_layer, found))
 
+    def has(self, path: Path) -> bool:
+        """Return whether a file is that of a layer which is kept."""
+        with self._database.session() as session:
+            return _id_of(session, path) is not None
+
     def now(self) -> datetime:
         """Return the time that ages are counted by."""
         with self._database.session() as session:
@@ -115,8 +120,6 @@ class CachedLayers:
             parent = None if on is None else _id_of(session, on)
             if (on is not None and parent is None) or not layer.path.exists():
                 return False
-            if _id_of(session, layer.path) is not None:
-                return True
             if origin.key is not None:
                 older = CachedLayerRow.key == origin.key, CachedLayerRow.host == host_id()
                 session.execute(delete(CachedLayerRow).where(*older))

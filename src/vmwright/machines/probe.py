@@ -15,6 +15,7 @@ from pathlib import Path
 from vmwright.errors import ProcessError
 from vmwright.machines.machine import Accelerator
 from vmwright.machines.qemu_arguments import PROGRAM, TCG
+from vmwright.machines.versions import version_of
 from vmwright.process import run
 from vmwright.state.host import boot_id
 
@@ -51,7 +52,8 @@ async def probe_kvm(
     modules = kvm_modules() if modules is None else modules
     if refusal := _refused_at_sight(device, modules):
         return KvmVerdict(usable=False, reason=refusal)
-    key: CacheKey = {"boot_id": boot_id(), "qemu": await _qemu_version(), "modules": sorted(modules)}
+    qemu = await version_of(PROGRAM, hint="apt-get install qemu-system-x86")
+    key: CacheKey = {"boot_id": boot_id(), "qemu": qemu, "modules": sorted(modules)}
     if known := _recall(cache, key):
         return known
     if kernel is None:
@@ -108,11 +110,6 @@ def _refused_at_sight(device: Path, modules: frozenset[str]) -> str | None:
     if "kvm_pvm" in modules and not modules & HARDWARE_MODULES:
         return f"{device} is that of kvm_pvm, under which stock kernels do not boot"
     return None
-
-
-async def _qemu_version() -> str:
-    finished = await run([PROGRAM, "--version"], timeout=10, hint="apt-get install qemu-system-x86")
-    return finished.text.partition("\n")[0]
 
 
 def _recall(cache: Path, key: CacheKey) -> KvmVerdict | None:

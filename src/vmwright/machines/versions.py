@@ -17,10 +17,15 @@ async def versions(kind: MachineKind) -> tuple[str, ...]:
     :raises ProcessError: the program cannot be run.
     """
     if kind is MachineKind.CONTAINER:
-        return await _version(nspawn.PROGRAM), platform.release()
-    return (await _version(qemu_arguments.PROGRAM),)
+        return await version_of(nspawn.PROGRAM), platform.release()
+    return (await version_of(qemu_arguments.PROGRAM),)
 
 
-async def _version(program: str) -> str:
-    said = await process.run([program, "--version"], timeout=SECONDS)
+async def version_of(program: str, *, hint: str | None = None) -> str:
+    """Return the first line that a program prints of its version.
+
+    :param hint: how to get the program where it is not there.
+    :raises ProcessError: it cannot be run.
+    """
+    said = await process.run([program, "--version"], timeout=SECONDS, hint=hint)
     return said.text.partition("\n")[0]
