@@ -36,6 +36,7 @@ async def ground_of(build: Build, base: BaseDisk, *, disk_bytes: int) -> Ground:
         machine=kind,
         programs=await versions(kind),
         accelerator=spec.accelerator,
+        processor=spec.processor,
         environment=json.dumps(dataclasses.asdict(spec.azure), sort_keys=True) if spec.azure else "",
         cpus=spec.cpus,
         memory_mib=spec.memory_mib,

@@ -12,7 +12,7 @@ from vmwright.events import Events
 from vmwright.machines import container_needs
 from vmwright.machines.choice import Choice, choose
 from vmwright.machines.host import kvm_verdict, reason_against_vm
-from vmwright.machines.machine import Machine, MachineKind, MachineSpec
+from vmwright.machines.machine import EMULATED, Machine, MachineKind, MachineSpec
 from vmwright.machines.making import make_machine
 from vmwright.machines.sizes import fit, host_capacity
 from vmwright.settings import MachineChoice
@@ -92,6 +92,7 @@ def _spec(build: Build, base: BaseDisk, choice: Choice, *, role: str = "") -> Ma
         memory_mib=min(sizing.memory_mib, build.claim.granted.memory_mib),
         generation=base.facts.generation,
         accelerator=choice.accelerator,
+        processor=build.settings.emulated_processor or EMULATED,
         network=network_for(build.template.vm_profile.vnet_config, build.settings),
         azure=_azure(build, base, choice, sizing.size.name),
     )

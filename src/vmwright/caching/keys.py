@@ -23,6 +23,7 @@ class Ground:
     :param source: the digest of the source's artifact; ``disk_bytes``: of the disk that the guest sees.
     :param machine: vm or container, ``programs`` the versions of what runs it.
     :param accelerator: of the virtual machine, or of the one that finishes a container's disk.
+    :param processor: what such a machine emulates.
     :param environment: what an Azure guest finds around it: location, VM size, identities; "" for none.
     :param user: the build user, ``variables`` what its steps get in their environment.
     :param vmwright: this program's version: it sets the guest up for its steps.
@@ -35,6 +36,7 @@ class Ground:
     machine: str
     programs: tuple[str, ...]
     accelerator: str
+    processor: str
     environment: str
     cpus: int
     memory_mib: int

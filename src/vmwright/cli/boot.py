@@ -19,7 +19,7 @@ from vmwright.events import Progress
 from vmwright.images import open_images
 from vmwright.machines.boot import boot_image
 from vmwright.machines.host import kvm_verdict, reason_against_vm
-from vmwright.machines.machine import Accelerator, MachineSpec
+from vmwright.machines.machine import EMULATED, Accelerator, MachineSpec
 from vmwright.machines.passt import LOOPBACK, Forward
 from vmwright.machines.sizes import fit, host_capacity
 from vmwright.state.resources import Ledger, ResourceKind
@@ -150,6 +150,7 @@ async def _spec(name: str, folder: Path, disk: Bootable, settings: Settings, eve
         memory_mib=sizing.memory_mib,
         generation=disk.facts.generation,
         accelerator=Accelerator.KVM if kvm.usable else Accelerator.TCG,
+        processor=settings.emulated_processor or EMULATED,
         user=USER,
         azure=azure_environment(
             disk.facts.provisioning, settings, events, location=LOCATION, vm_size=sizing.size.name

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from vmwright.template.model import Generation
 
 
+# The emulated processor: all that QEMU has, without AVX and fast moves of bytes: QEMU emulates the older
+# instructions faster that programs take in their place.
+EMULATED = "max,-avx,-avx2,-fma,-f16c,-erms,-fsrm"
+
+
 class MachineKind(StrEnum):
     """The two machines."""
 
@@ -59,6 +64,7 @@ class MachineSpec:
     :param name: unique on this host, short (a host name): from the build's id.
     :param folder: where the machine keeps its sockets, seeds and logs; the build's own.
     :param cpus: processors; ``memory_mib``: memory in MiB.
+    :param processor: QEMU's ``-cpu`` under emulation; with KVM it is the host's own.
     :param user: the build user, unprivileged with password-less sudo.
     :param azure: the Azure guest environment of a VM; None for one that is provisioned by a NoCloud seed.
     """
@@ -69,6 +75,7 @@ class MachineSpec:
     memory_mib: int
     generation: Generation
     accelerator: Accelerator = Accelerator.TCG
+    processor: str = EMULATED
     user: str = "packer"
     network: Network = USER
     azure: AzureEnvironment | None = None

@@ -66,7 +66,7 @@ def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-sandbox", SANDBOX),
         *("-machine", MACHINE),
-        *_processors(spec.accelerator, on_azure=attached.instance is not None),
+        *_processors(spec, on_azure=attached.instance is not None),
         *("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M"),
         *("-rtc", "base=utc"),
         *_firmware(attached.firmware),
@@ -84,16 +84,16 @@ def qemu_arguments(spec: MachineSpec, attached: Attachments) -> list[str]:
     ]
 
 
-def _processors(accelerator: Accelerator, *, on_azure: bool) -> tuple[str, ...]:
+def _processors(spec: MachineSpec, *, on_azure: bool) -> tuple[str, ...]:
     """Name the accelerator and nothing to fall back to: a fall-back would be silent.
 
     On Azure the processor names Hyper-V as its hypervisor, or none, and then SMBIOS does: systemd's
     ConditionVirtualization=microsoft, which starts waagent, goes by it.
     """
-    if accelerator is Accelerator.KVM:
+    if spec.accelerator is Accelerator.KVM:
         # with any of Hyper-V's features KVM's own move to a second place, where Linux finds them
         return "-accel", "kvm", "-cpu", "host,hv-relaxed=on" if on_azure else "host"
-    return "-accel", TCG, "-cpu", "max,-hypervisor" if on_azure else "max"
+    return "-accel", TCG, "-cpu", f"{spec.processor},-hypervisor" if on_azure else spec.processor
 
 
 def _smbios(instance: Instance | None) -> tuple[str, ...]:

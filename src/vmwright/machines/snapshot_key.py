@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Of the devices and their order, of the seed's contents and of what is done before the memory is saved:
 # to be raised with each change of them.
-LAYOUT = 1
+LAYOUT = 2
 QUESTIONS = b"""\
 {"execute": "qmp_capabilities"}
 {"execute": "query-machines"}
@@ -52,7 +52,7 @@ class SnapshotKey:
 
     :param source: the digest of the base disk; ``disk_bytes``: the size of the disk that the guest sees.
     :param qemu, machine: the exact version, and the machine type with its version.
-    :param processor: with KVM, what the host's processor and kernel are; "" under emulation.
+    :param processor: what is emulated; with KVM, what the host's processor and kernel are.
     :param firmware: which UEFI firmware; "" for BIOS.
     :param network: its mode and what the guest was told of it by DHCP.
     :param provisioning: what the guest was told about itself, beside names and keys.
@@ -100,7 +100,7 @@ async def key_of(spec: MachineSpec, *, source: str, disk_bytes: int) -> Snapshot
         qemu=qemu.version,
         machine=qemu.machine,
         accelerator=spec.accelerator,
-        processor=_processor() if spec.accelerator is Accelerator.KVM else "",
+        processor=_processor() if spec.accelerator is Accelerator.KVM else spec.processor,
         cpus=spec.cpus,
         memory_mib=spec.memory_mib,
         firmware=_firmware(spec.generation),

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     provisioning: ProvisioningChoice = Field(
         default=ProvisioningChoice.AUTO, description="What provisions the guest of a VM."
     )
+    emulated_processor: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._+=,-]+$",
+        description="QEMU's -cpu where there is no KVM; default: all that QEMU emulates fast.",
+    )
     mirrors: dict[str, str] = Field(
         default_factory=dict, description="URL prefix -> prefix to use instead; file: is allowed."
     )

@@ -11,7 +11,7 @@ from tests.scripted import Recorder
 from vmwright.builds import hosting
 from vmwright.events import Notice
 from vmwright.machines.choice import Choice
-from vmwright.machines.machine import Accelerator, MachineKind
+from vmwright.machines.machine import EMULATED, Accelerator, MachineKind
 from vmwright.sources.base_disk import BaseDisk
 from vmwright.template.model import VmProfile
 
@@ -33,3 +33,21 @@ async def test_a_container_with_identities_says_that_it_gets_no_tokens(
     await hosting.machine_for(replace(build, request=replace(build.request, template=wanted)), base)
     notes = [one.message for one in recorder.of(Notice) if "no tokens" in one.message]
     assert notes == [f"The guest is a container: it gets no tokens of {one}" for one in identities]
+
+
+@pytest.mark.parametrize(("wanted", "processor"), [(None, EMULATED), ("max", "max")])
+async def test_an_operator_may_choose_the_emulated_processor(
+    make_build: MakeBuild,
+    base: BaseDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str | None,
+    processor: str,
+) -> None:
+    async def a_vm(*_: object) -> Choice:
+        return Choice(MachineKind.VM, Accelerator.TCG, "a test")
+
+    monkeypatch.setattr(hosting, "choose_machine", a_vm)
+    build = make_build()
+    settings = build.settings.model_copy(update={"emulated_processor": wanted})
+    _, spec = await hosting.planned(replace(build, settings=settings), base)
+    assert spec.processor == processor

@@ -18,6 +18,7 @@ GROUND = Ground(
     machine="container",
     programs=("systemd 252", "6.1.0"),
     accelerator="tcg",
+    processor="max",
     environment="",
     cpus=2,
     memory_mib=2048,

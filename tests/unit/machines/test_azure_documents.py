@@ -15,7 +15,7 @@ from vmwright.machines.azure.imds_document import Value, instance_document
 from vmwright.machines.azure.instance import Instance, Nic
 from vmwright.machines.azure.ovf import ovf_env, write_dvd
 from vmwright.machines.azure.wireserver import HealthReport, read_health
-from vmwright.machines.machine import Accelerator, AzureEnvironment, MachineSpec
+from vmwright.machines.machine import EMULATED, Accelerator, AzureEnvironment, MachineSpec
 from vmwright.machines.qemu_arguments import Attachments, Device, qemu_arguments
 from vmwright.machines.seed import cloud_config, new_access
 from vmwright.template.model import Generation
@@ -165,7 +165,7 @@ def test_a_machine_is_known_as_one_of_azures_by_its_smbios() -> None:
 
 @pytest.mark.parametrize(
     ("accelerator", "processor"),
-    [(Accelerator.TCG, "max,-hypervisor"), (Accelerator.KVM, "host,hv-relaxed=on")],
+    [(Accelerator.TCG, f"{EMULATED},-hypervisor"), (Accelerator.KVM, "host,hv-relaxed=on")],
 )
 def test_the_processor_does_not_name_another_hypervisor(accelerator: Accelerator, processor: str) -> None:
     given = arguments(accelerator)

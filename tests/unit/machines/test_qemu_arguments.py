@@ -62,7 +62,7 @@ def test_an_emulated_bios_machine() -> None:
             "-accel",
             "tcg,thread=multi,tb-size=1024",
             "-cpu",
-            "max",
+            "max,-avx,-avx2,-fma,-f16c,-erms,-fsrm",
             "-smp",
             "2",
             "-m",
