@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from vmwright.builds import deprovisioning, leftovers
 from vmwright.disks.qemu_img import DiskFormat, create_overlay
 from vmwright.errors import MachineError, MachineLostError
 from vmwright.events import Event, Stream
@@ -90,6 +91,9 @@ class ScriptedTransport:
         match shlex.split(command):
             case ["sh", "-c", asked] if "agents:" in asked:
                 return Ended(0, b"agents:\nwaagent\ncloud-init\n\n")
+            case ["sh", "-c", asked] if asked == leftovers.LOOK:
+                left = self.files.get(deprovisioning.SCRIPT)
+                return Ended(0, b"whole\n" + (b"" if left is None else b"script\n" + left))
             case ["cat", path]:
                 known = path in self.files
                 return Ended(0 if known else 1, self.files.get(path, b""))

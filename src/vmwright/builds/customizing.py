@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vmwright.builds import sharing
-from vmwright.builds.generalize import read_script, write_script
+from vmwright.builds.deprovisioning import read_script, write_script
 from vmwright.builds.messages import step_failed
 from vmwright.customizers.customizer import StepResult
 from vmwright.customizers.kinds import ReadyStep, run_step
@@ -123,7 +123,6 @@ async def run_recorded(build: Build, stage: Stage, ready: ReadyStep) -> StepResu
 
 async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> StepResult:
     """Run one step, and wait for the restart that it may have asked for."""
-    deprovisioning = await read_script(stage.guest)
     try:
         result = await run_step(ready, stage.guest, build.events)
         restarted = await stage.machine.settle(timeout=RESTART_SECONDS)
@@ -132,9 +131,9 @@ async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> S
     if not restarted:
         return result
     build.events.note(f"The guest restarted after step {ready.number}")
-    if deprovisioning is not None and await read_script(stage.guest) is None:
+    if stage.deprovisioning is not None and await read_script(stage.guest) is None:
         # A restart empties /tmp; what a customizer had put there for the end is put back.
-        await write_script(stage.guest, deprovisioning)
+        await write_script(stage.guest, stage.deprovisioning)
     stopped = result.exit_code in STOPPED_BY_RESTART
     return StepResult(0, last_lines=result.last_lines) if stopped else result
 

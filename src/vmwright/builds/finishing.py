@@ -24,7 +24,7 @@ async def finish_disk(build: Build, base: BaseDisk, workshop: Workshop) -> None:
 
     async def run() -> None:
         await boot_files.finish(build, base, workshop)
-        provisioning = await generalize(workshop.guest, build.events)
+        provisioning = await generalize(workshop.guest, build.events, script=workshop.deprovisioning)
         await workshop.seal(len(build.template.customize) + 1, provisioning)
 
     await unless_lost(build, workshop, run)

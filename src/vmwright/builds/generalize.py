@@ -8,10 +8,10 @@ Azure provisioned, after which that user cannot become root once more.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmwright.builds.deprovisioning import DEFAULT, SCRIPT, WRITE
 from vmwright.builds.leftovers import PLACE
 from vmwright.customizers.customizer import run_streamed
 from vmwright.disks.provisioned_by import CONFIGURATION, FOLDER, WAAGENT, provisioned_by
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
     from vmwright.events import Events
     from vmwright.guests.linux import LinuxGuest
 
-SCRIPT = "/tmp/DeprovisioningScript.sh"  # noqa: S108 - the path is the service's contract
-
-# The default command of Azure's template reference (2019-05 to 2021-02), with the look-up for images that
-# keep the agent elsewhere.
-DEFAULT = b"""\
-#!/bin/sh
-WAAGENT=/usr/sbin/waagent
-command -v waagent >/dev/null && WAAGENT=waagent
-$WAAGENT -force -deprovision+user && export HISTSIZE=0 && sync
-"""
-
 # What `waagent -deprovision` does to an image, for images that have no agent.
 EQUIVALENT = b"""\
 #!/bin/sh -e
@@ -45,8 +34,8 @@ export HISTSIZE=0
 sync
 """
 
-# Left by the first boot of the build machine: a clone must make its own.
-FIRST_BOOT = f"""\
+# Left by the first boot of the build machine: a clone must make its own. cloud-init takes as long as waagent.
+CLOUD_INIT = """\
 if command -v cloud-init >/dev/null 2>&1; then
     cloud-init clean
     rm -rf /var/log/cloud-init*.log /run/cloud-init
@@ -58,28 +47,26 @@ if command -v cloud-init >/dev/null 2>&1; then
     find /root/.ssh -maxdepth 1 -name authorized_keys -empty -delete 2>/dev/null || true
     rmdir /var/lib/cloud/seed /var/lib/cloud 2>/dev/null || true
 fi
-rm -f /var/lib/waagent/ovf-env.xml /var/lib/waagent/provisioned
+"""
+FIRST_BOOT = f"""\
+rm -rf /var/lib/waagent/ovf-env.xml /var/lib/waagent/provisioned /tmp/script_*.sh {SCRIPT} {PLACE}
 test -x /usr/sbin/waagent || rmdir /var/lib/waagent 2>/dev/null || true
-rm -f /tmp/script_*.sh /tmp/DeprovisioningScript.sh
-rm -rf {PLACE}
 # written when its service stops: the clones of an image must not begin with the same numbers
 systemctl stop systemd-random-seed.service 2>/dev/null || true
 rm -f /var/lib/systemd/random-seed
 : > /etc/machine-id
 """
 
-# Takes the script from its standard input. Written anew also where a customizer has written it, its mode and
-# owner are known.
-WRITE = f"rm -f {SCRIPT} && cat > {SCRIPT} && chmod 755 {SCRIPT} && chown {{user}}: {SCRIPT}"
-
-# Exits with the script's exit code, or with NOT_CLEANED. A virtual machine gives back to the disk what no
-# file has any more; a container may not. Only this disk is flushed at its end: others of the host may have
-# much to write.
+# Exits with the script's exit code, or with NOT_CLEANED. CLOUD_INIT goes beside a script that is known, else
+# behind it. A virtual machine gives back to the disk what no file has any more; a container may not. At the
+# end this disk alone is flushed: others of the host may have much to write.
 NOT_CLEANED = 251
 ALL = f"""\
 cd /
 {WRITE} || exit $?
+{{beside}}
 {SCRIPT} < /dev/null || exit $?
+{{behind}}
 ( {FIRST_BOOT} ) >/dev/null &
 {{removal}} >/dev/null || exit {NOT_CLEANED}
 wait
@@ -113,23 +100,14 @@ class Agents:
     provisioning: Provisioning
 
 
-async def write_script(guest: LinuxGuest, content: bytes = DEFAULT) -> None:
-    """Put the deprovisioning script where the service puts it, owned by the build user."""
-    await guest.ask("sh", "-c", WRITE.format(user=guest.user), as_root=True, stdin=content)
-
-
-async def read_script(guest: LinuxGuest) -> bytes | None:
-    """Return the deprovisioning script as it is now, None where it is gone."""
-    return await guest.read(SCRIPT)
-
-
-async def generalize(guest: LinuxGuest, events: Events) -> Provisioning:
+async def generalize(guest: LinuxGuest, events: Events, *, script: bytes | None) -> Provisioning:
     """Run the deprovisioning script, then remove what this build left of itself.
 
+    :param script: the one that the steps have left, None where they removed it.
     :returns: from what the guest will be provisioned as an image.
     :raises StepError: the script failed.
     """
-    agents, script = await asyncio.gather(agents_of(guest), read_script(guest))
+    agents = await agents_of(guest)
     if script is None:
         events.warn(f"{MISSING} The default command is run in its place.")
         script = DEFAULT
@@ -140,7 +118,10 @@ async def generalize(guest: LinuxGuest, events: Events) -> Provisioning:
         script = EQUIVALENT
     for line in script.decode(errors="replace").splitlines():
         events.say(Output(line=line))
-    command = ALL.format(user=guest.user, removal=removal_of(guest.user))
+    cloud_init = f"( {CLOUD_INIT} ) >/dev/null &"
+    beside, behind = (cloud_init, "") if script in {DEFAULT, EQUIVALENT} else ("", cloud_init)
+    removal = removal_of(guest.user)
+    command = ALL.format(user=guest.user, removal=removal, beside=beside, behind=behind)
     result = await run_streamed(command, guest, events, as_root=True, stdin=script)
     said = "\n".join(result.last_lines)
     if result.exit_code == NOT_CLEANED:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from vmwright import __version__
-from vmwright.builds import boot_files, generalize
+from vmwright.builds import boot_files, deprovisioning, generalize
 from vmwright.builds.hosting import planned
 from vmwright.caching.keys import EndKey, Ground, StepKey
 from vmwright.customizers.shell import ENVIRONMENT
@@ -60,6 +60,6 @@ def end_key(user: str) -> EndKey:
     """Return what runs after the last step, for a build user."""
     commands = (
         *(boot_files.WRITE_INITRAMFS, boot_files.WRITE_GRUB),
-        *(generalize.EQUIVALENT.decode(), generalize.ALL, removal_of(user)),
+        *(generalize.EQUIVALENT.decode(), generalize.CLOUD_INIT, generalize.ALL, removal_of(user)),
     )
-    return EndKey(script=generalize.DEFAULT.decode(), commands="\0".join(commands), vmwright=__version__)
+    return EndKey(script=deprovisioning.DEFAULT.decode(), commands="\0".join(commands), vmwright=__version__)

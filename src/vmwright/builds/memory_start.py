@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.duplicates import duplicate
-from vmwright.builds.generalize import DEFAULT
+from vmwright.builds.deprovisioning import DEFAULT
 from vmwright.builds.layers import layer_files
 from vmwright.disks.qemu_img import create_overlay
 from vmwright.errors import ProcessError, SnapshotError

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class Stage(ABC):
-    """A machine with its guest, between ``open`` and ``close``; both may come again and again."""
+    """A machine with its guest, between ``open`` and ``close``; both may come again and again.
+
+    ``deprovisioning`` is the script in the guest, as the steps that are done have left it.
+    """
 
     def __init__(self) -> None:
         self._machine: Machine | None = None
         self._guest: LinuxGuest | None = None
+        self.deprovisioning: bytes | None = None
 
     @property
     def machine(self) -> Machine:

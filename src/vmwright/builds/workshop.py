@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from vmwright.builds import baseline, leftovers
-from vmwright.builds.generalize import DEFAULT, read_script, write_script
+from vmwright.builds.deprovisioning import DEFAULT, write_script
 from vmwright.builds.hosting import machine_for, vm_for
 from vmwright.builds.stage import Stage
 from vmwright.machines.machine import MachineKind
@@ -41,9 +40,8 @@ class Workshop(Stage):
 
     async def go_on_in_vm(self, base: BaseDisk) -> None:
         """Hand the disk over from a container to a virtual machine."""
-        deprovisioning = await read_script(self.guest)
         await self.machine.power_off()
-        await self.layers.seal(step=self.layers.step, deprovisioning=deprovisioning)
+        await self.layers.seal(step=self.layers.step, deprovisioning=self.deprovisioning)
         await self.close()
         await self._start(await vm_for(self._build, base))
 
@@ -52,15 +50,20 @@ class Workshop(Stage):
 
         :param network_used: whether the step may have fetched something.
         """
-        is_whole, script = await asyncio.gather(leftovers.save(self.guest), read_script(self.guest))
-        if not is_whole:
+        left = await leftovers.save(self.guest)
+        if not left.is_whole:
             self._build.events.warn(
                 f"What is in /tmp after step {step} could not be copied: a build that goes on from here does "
                 "not find it"
             )
         await self.layers.commit(
-            self.machine, step=step, deprovisioning=script, network_used=network_used, is_whole=is_whole
+            self.machine,
+            step=step,
+            deprovisioning=left.deprovisioning,
+            network_used=network_used,
+            is_whole=left.is_whole,
         )
+        self.deprovisioning = left.deprovisioning
 
     async def seal(self, step: int, provisioning: Provisioning) -> None:
         """Switch the machine off; its disk is a layer from then on."""
@@ -84,6 +87,6 @@ class Workshop(Stage):
         # its boot has emptied /tmp
         if newest and newest.step > 0:
             await leftovers.restore(guest)
-        script = newest.deprovisioning if newest else DEFAULT
-        if script is not None:
-            await write_script(guest, script)
+        self.deprovisioning = newest.deprovisioning if newest else DEFAULT
+        if self.deprovisioning is not None:
+            await write_script(guest, self.deprovisioning)

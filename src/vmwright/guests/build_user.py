@@ -44,7 +44,6 @@ if grep -q "^$group:[^:]*:[^:]*:$" /etc/group && [ "$group" = "$1" ]; then group
 for file in /etc/subuid /etc/subgid; do
     if [ -e "$file" ]; then sed -i "/^$1:/d" "$file"; fi
 done
-rm -f /etc/sudoers.d/90-vmwright
 rule=/etc/sudoers.d/90-cloud-init-users
 if [ -e "$rule" ]; then
     sed -i -e "/^# User rules for $1\$/d" -e "/^$1[[:space:]]/d" "$rule"
@@ -53,9 +52,11 @@ fi
 for file in passwd group shadow gshadow subuid subgid; do
     if [ -e "/etc/$file-" ]; then cp -a "/etc/$file" "/etc/$file-"; fi
 done
-rm -rf "/home/$1" "/var/mail/$1" "/var/spool/mail/$1" "/var/spool/cron/crontabs/$1" "/var/spool/cron/$1"
-for state in /var/lib/sudo /var/db/sudo; do rm -f "$state/lectured/$1" "$state/lectured/${uid:-$1}"; done
-rm -f "/var/lib/systemd/linger/$1"
+set -- "$1" "${uid:-$1}"
+rm -rf /etc/sudoers.d/90-vmwright "/home/$1" "/var/mail/$1" "/var/spool/mail/$1" \
+    "/var/spool/cron/crontabs/$1" "/var/spool/cron/$1" "/var/lib/systemd/linger/$1" \
+    "/var/lib/sudo/lectured/$1" "/var/lib/sudo/lectured/$2" \
+    "/var/db/sudo/lectured/$1" "/var/db/sudo/lectured/$2"
 """
 
 

@@ -126,10 +126,11 @@ class SshTransport:
             try:
                 sftp = await connection.start_sftp_client()
             except asyncssh.ChannelOpenError:
-                await self._put_by_cat(connection, source, destination, progress)
+                await self._put_by_cat(connection, source, destination, mode, progress)
             else:
                 async with sftp:
                     await sftp.put(source, destination, progress_handler=_handler(progress))
+                    await sftp.chmod(destination, mode)
         except LOST as error:
             self.abort()
             raise MachineError(
@@ -138,9 +139,6 @@ class SshTransport:
             ) from None
         except (asyncssh.Error, OSError) as error:
             raise _refused(destination, str(error)) from None
-        changed = await self.execute(f"chmod {mode:o} {shlex.quote(destination)}")
-        if changed.exit_code != 0:
-            raise _refused(destination, changed.stderr.decode(errors="replace").strip())
 
     async def read(self, path: str) -> bytes | None:
         """Return what a file holds; see ``Transport.read``."""
@@ -186,10 +184,11 @@ class SshTransport:
         connection: asyncssh.SSHClientConnection,
         source: Path,
         destination: str,
+        mode: int,
         progress: ProgressSink | None,
     ) -> None:
-        said = bytearray()
-        async with _process(connection, f"cat > {shlex.quote(destination)}") as running:
+        said, path = bytearray(), shlex.quote(destination)
+        async with _process(connection, f"cat > {path} && chmod {mode:o} {path}") as running:
             await asyncio.gather(
                 _send(running, source, progress), _drain(running.stderr, said, Stream.STDERR, None)
             )

@@ -87,7 +87,7 @@ class QemuMachine(QemuPrograms):
             # QEMU would overwrite it without a word
             raise MachineError(f"There is a layer at {layer} already", target=str(layer))
         # for as long as it takes: a step may have left gigabytes unwritten
-        if await self._running_guest().run("sync", as_root=True, sink=lambda *_: None) != 0:
+        if await self._running_guest().run("sync", sink=lambda *_: None) != 0:
             raise self.ended() or MachineError("The guest could not write its files to the disk (sync)")
         new_node = f"layer{self._layers + 1}"
         await self._monitor.snapshot(f"layer{self._layers}", layer, new_node=new_node)

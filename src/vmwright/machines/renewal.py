@@ -97,11 +97,13 @@ if read -r server < /run/sshd.pid; then
 else
     systemctl try-reload-or-restart ssh.service sshd.service || true
 fi 2>/dev/null
-touch -c /var/lib/systemd/timers/stamp-* || true
-systemctl --no-block restart systemd-journald.service
-read -r timers < {TIMERS} || true
-if [ -n "$timers" ]; then systemctl --no-block start $timers; fi
-rm {TIMERS}
+(
+    touch -c /var/lib/systemd/timers/stamp-*
+    read -r timers < {TIMERS}
+    rm {TIMERS}
+    systemctl --no-block restart systemd-journald.service
+    if [ -n "$timers" ]; then systemctl --no-block start $timers; fi
+) </dev/null >/dev/null 2>&1 &
 read -r boot < /proc/sys/kernel/random/boot_id
 echo "$boot"
 """

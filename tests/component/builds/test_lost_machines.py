@@ -10,7 +10,7 @@ import pytest
 from tests.building import run_build
 from tests.component.builds.conftest import SCRIPT, Bench, shell
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport
-from vmwright.builds import generalize
+from vmwright.builds import deprovisioning
 from vmwright.builds.customizing import MOST_LOSSES
 from vmwright.errors import MachineError, MachineLostError, StepError
 from vmwright.events import Level, Notice, Outcome, StepStarted
@@ -47,13 +47,13 @@ async def test_a_step_is_run_again_on_the_layer_before_it(
 
     def second(transport: ScriptedTransport) -> Ended:
         if len(recorder.of(StepStarted)) == 1:
-            transport.files[generalize.SCRIPT] = MINE
+            transport.files[deprovisioning.SCRIPT] = MINE
             return Ended(0)
-        assert transport.files[generalize.SCRIPT] == MINE
-        transport.files[generalize.SCRIPT] = b"of a step that never came to its end"
+        assert transport.files[deprovisioning.SCRIPT] == MINE
+        transport.files[deprovisioning.SCRIPT] = b"of a step that never came to its end"
         ended = kill(transport)
         if ended.exit_code == 0:
-            transport.files[generalize.SCRIPT] = MINE
+            transport.files[deprovisioning.SCRIPT] = MINE
         return ended
 
     machine.transport.answers[SCRIPT] = second
@@ -112,7 +112,7 @@ async def test_a_machine_may_be_lost_while_it_is_generalized(
     if lost == "power off":
         monkeypatch.setattr(machine, "power_off", killed_off)
     else:
-        machine.transport.answers[f"\n{generalize.SCRIPT} <"] = kill
+        machine.transport.answers[f"\n{deprovisioning.SCRIPT} <"] = kill
     result = await bench.build(shell(1))
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
     assert machine.told.count("start 001.qcow2") == 1

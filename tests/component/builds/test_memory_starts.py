@@ -14,7 +14,7 @@ from tests.scripted import Recorder, ScriptedTransport
 from tests.unit.machines.test_snapshot_keys import KEY
 from vmwright.builds import memory_start, workshop
 from vmwright.builds.build import Build
-from vmwright.builds.generalize import DEFAULT, SCRIPT
+from vmwright.builds.deprovisioning import DEFAULT, SCRIPT
 from vmwright.builds.layers import Layers
 from vmwright.builds.step_cache import StepCache
 from vmwright.builds.workshop import Workshop

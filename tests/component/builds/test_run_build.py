@@ -12,7 +12,7 @@ from tests.building import run_build
 from tests.component.builds.conftest import SCRIPT, Bench, shell
 from tests.journals import everything
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport, ended
-from vmwright.builds import generalize
+from vmwright.builds import deprovisioning
 from vmwright.builds.build import BuildResult
 from vmwright.disks.vhd import verify_fixed_vhd
 from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
@@ -155,8 +155,8 @@ async def test_a_restart_keeps_the_deprovisioning_script_of_a_customizer(
     bench: Bench, machine: ScriptedMachine, recorder: Recorder
 ) -> None:
     def override(transport: ScriptedTransport) -> Ended:
-        if generalize.SCRIPT in transport.files and len(recorder.of(StepStarted)) == 1:
-            transport.files[generalize.SCRIPT] = b"#!/bin/sh\necho mine\n"
+        if deprovisioning.SCRIPT in transport.files and len(recorder.of(StepStarted)) == 1:
+            transport.files[deprovisioning.SCRIPT] = b"#!/bin/sh\necho mine\n"
         return Ended(0)
 
     machine.transport.answers[SCRIPT] = override
@@ -275,7 +275,7 @@ async def test_one_distributor_that_fails_does_not_undo_the_other(bench: Bench) 
 async def test_a_deprovisioning_script_that_fails_fails_the_build(
     bench: Bench, machine: ScriptedMachine
 ) -> None:
-    machine.transport.answers[f"\n{generalize.SCRIPT} <"] = ended(4, b"", b"waagent: broken\n")
+    machine.transport.answers[f"\n{deprovisioning.SCRIPT} <"] = ended(4, b"", b"waagent: broken\n")
     result = await bench.build()
     assert result.error is not None
     assert "The deprovisioning script failed with exit code 4:\nwaagent: broken" in result.error.message
@@ -291,10 +291,25 @@ async def test_the_default_deprovisioning_commands_are_run_as_root_and_stand_in_
     run_at_the_end = [
         said
         for said in machine.transport.said
-        if said.startswith("# cd /\n") and f"\n{generalize.SCRIPT} <" in said
+        if said.startswith("# cd /\n") and f"\n{deprovisioning.SCRIPT} <" in said
     ]
     assert len(run_at_the_end) == 1
-    assert machine.transport.files[generalize.SCRIPT] == generalize.DEFAULT
+    assert machine.transport.files[deprovisioning.SCRIPT] == deprovisioning.DEFAULT
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_cloud_init_is_cleaned_beside_a_known_script_and_behind_another(
+    bench: Bench, machine: ScriptedMachine, *, is_known: bool
+) -> None:
+    def override(transport: ScriptedTransport) -> Ended:
+        if not is_known:
+            transport.files[deprovisioning.SCRIPT] = b"#!/bin/sh\ncloud-init query instance_id\n"
+        return Ended(0)
+
+    machine.transport.answers[SCRIPT] = override
+    assert (await bench.build(shell(1))).outcome is Outcome.SUCCEEDED
+    end = next(said for said in machine.transport.said if "cloud-init clean" in said)
+    assert (end.index("cloud-init clean") < end.index(f"\n{deprovisioning.SCRIPT} <")) == is_known
 
 
 async def test_an_image_without_an_agent_gets_the_equivalent_and_a_warning(
@@ -311,7 +326,7 @@ async def test_a_deleted_deprovisioning_script_is_warned_of_in_the_services_word
     bench: Bench, machine: ScriptedMachine, recorder: Recorder
 ) -> None:
     def delete(transport: ScriptedTransport) -> Ended:
-        transport.files.pop(generalize.SCRIPT)
+        transport.files.pop(deprovisioning.SCRIPT)
         return Ended(0)
 
     machine.transport.answers[SCRIPT] = delete

@@ -12,7 +12,7 @@ import pytest
 from tests.image_trees import mounted
 from tests.scripted import Recorder
 from vmwright.artifacts.facts import Provisioning
-from vmwright.builds import generalize
+from vmwright.builds import deprovisioning, generalize
 from vmwright.disks.attach import AttachedRoot
 from vmwright.disks.qemu_img import DiskFormat, create_overlay
 from vmwright.disks.storage_daemon import StorageDaemon
@@ -83,8 +83,8 @@ async def believes_in_azure(guest: LinuxGuest, recorder: Recorder) -> None:
 
 
 async def generalized(machine: QemuMachine, guest: LinuxGuest, events: Events) -> None:
-    await generalize.write_script(guest)
-    await generalize.generalize(guest, events)
+    await deprovisioning.write_script(guest)
+    await generalize.generalize(guest, events, script=deprovisioning.DEFAULT)
     await machine.power_off()
 
 
