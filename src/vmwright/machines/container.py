@@ -29,7 +29,7 @@ from vmwright.machines.cgroup import Cgroup
 from vmwright.machines.cgroup_trees import hierarchies, kill_all
 from vmwright.machines.container_needs import refuse_other_partitions
 from vmwright.machines.container_network import ContainerNetwork, received_bytes
-from vmwright.machines.host_key import give_host_key
+from vmwright.machines.host_keys import give_host_keys, new_host_keys
 from vmwright.machines.losses import an_end, loss
 from vmwright.machines.machine import MachineKind
 from vmwright.state.resources import ResourceKind
@@ -84,6 +84,7 @@ class ContainerMachine:
             partitions besides its root that the guest needs.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = asyncio.create_task(asyncio.to_thread(new_host_keys))  # while the disk is opened
         self._daemon = await self._disk.enter_async_context(
             StorageDaemon(disk, self._folder / "disk.raw", self._ledger)
         )
@@ -92,7 +93,7 @@ class ContainerMachine:
         )
         tree = ForeignTree(self._root.seen)
         refuse_other_partitions(tree)
-        await asyncio.to_thread(give_host_key, tree)
+        await asyncio.to_thread(give_host_keys, tree, await keys)
         self._boot_files = BootFilesOnDisk(tree)
         async with beside(self._read_ahead(self._boot_files)):
             await self._boot()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from tests.scripted import ScriptedTransport
 from vmwright import process
+from vmwright.artifacts.foreign_tree import ForeignTree
 from vmwright.errors import MachineError
 from vmwright.guests.linux import LinuxGuest
 from vmwright.guests.nsenter import NsenterTransport
@@ -17,6 +19,7 @@ from vmwright.machines.boot_files import boot_files, changes
 from vmwright.machines.cgroup import JOINER, Cgroup
 from vmwright.machines.cgroup_trees import Hierarchy, hierarchies
 from vmwright.machines.container_needs import missed_mounts, obstacle
+from vmwright.machines.host_keys import give_host_keys, new_host_keys
 from vmwright.machines.nspawn import nspawn_arguments
 from vmwright.machines.passt import Forward
 from vmwright.machines.pasta import pasta_arguments, room_arguments
@@ -32,6 +35,7 @@ HYBRID = """\
 35 30 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
 36 30 0:31 / /mnt/again rw - cgroup2 cgroup2 rw
 """
+HOST_KEYS = {"rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256", "ed25519": "ssh-ed25519"}
 
 
 def tree(root: str, *controllers: str, unified: bool = False) -> Hierarchy:
@@ -109,6 +113,28 @@ def test_nspawn_is_told_to_isolate_and_to_leave_the_image_alone(kept: str) -> No
     assert kept in arguments
     assert arguments.index("cloud-init=disabled") > arguments.index("--boot")
     assert not any(argument.startswith("--bind") for argument in arguments)
+
+
+def test_a_guest_is_given_the_host_keys_that_its_ssh_server_would_make(tmp_path: Path) -> None:
+    ssh = tmp_path / "etc/ssh"
+    ssh.mkdir(parents=True)
+    give_host_keys(ForeignTree(tmp_path), new_host_keys())
+    assert list(ssh.iterdir()) == []  # nobody wants one
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    (tmp_path / "usr/sbin/sshd").touch()
+    own = ssh / "ssh_host_rsa_key"
+    own.write_text("the image's own")
+    give_host_keys(ForeignTree(tmp_path), new_host_keys())
+    assert own.read_text() == "the image's own"
+    assert not own.with_suffix(".pub").exists()
+    own.unlink()
+    give_host_keys(ForeignTree(tmp_path), new_host_keys())
+    assert {path.stat().st_mode & 0o777 for path in ssh.glob("*_key")} == {0o600}
+    for kind, algorithm in HOST_KEYS.items():
+        key = ssh / f"ssh_host_{kind}_key"
+        private, public = asyncssh.read_private_key(key), asyncssh.read_public_key(key.with_suffix(".pub"))
+        assert private.get_algorithm() == algorithm
+        assert private.public_data == public.public_data
 
 
 def test_pasta_opens_no_port_in_either_direction() -> None:

@@ -103,10 +103,10 @@ async def test_a_guest_is_provisioned(
         assert await say(guest, "id -un; pwd; sudo id -u") == "packer\n/home/packer\n0"
         assert int(await say(guest, "df --output=size -B1M / | tail -1")) > 5500
         assert await say(guest, "systemctl is-system-running") == "running"
-        assert (
-            await say(guest, "sudo ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key | cut -d' ' -f4")
-            == "(ED25519)"
-        )
+        for kind in ("ECDSA", "ED25519", "RSA"):
+            key = f"/etc/ssh/ssh_host_{kind.lower()}_key"
+            assert await say(guest, f"sudo ssh-keygen -lf {key} | cut -d' ' -f4") == f"({kind})"
+        assert await say(guest, "sudo journalctl --boot --quiet --identifier ssh-keygen") == ""
         assert await say(guest, "sudo systemctl restart ssh && systemctl is-active ssh") == "active"
         assert "169.254.1.1" in await say(guest, "resolvectl dns")
         assert (await guest.ask("cloud-init", "status", check=False)).stdout.strip() == b"status: disabled"
