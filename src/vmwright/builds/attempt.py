@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from vmwright.builds import endings, inputs, messages
+from vmwright.builds import endings, messages
+from vmwright.builds.beginning import Beginning
 from vmwright.builds.build import BuildResult
 from vmwright.builds.event_file import EventFile
 from vmwright.builds.journal_keys import journal_keys
 from vmwright.builds.log import CustomizationLog
-from vmwright.builds.once import Once
 from vmwright.builds.phases import phase
 from vmwright.builds.pipeline import Results, run_pipeline
 from vmwright.builds.whereabouts import Whereabouts
@@ -123,12 +122,10 @@ class Attempt:
     async def _work(self, engine: Awaitable[Engine]) -> None:
         """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
         build = self.build
-        source = Once(partial(inputs.find_source, build), build.interrupts)
-        fetched = Once(partial(inputs.fetch_steps, build), build.interrupts)
-        for work in (source, fetched):
-            self._cleanup.push_async_callback(work.drop)
-            if build.claim.previous_attempt is None:
-                work.begin()  # one beside the other, and while the engine starts
+        beginning = Beginning(build)
+        self._cleanup.push_async_callback(beginning.close)
+        if build.claim.previous_attempt is None:
+            beginning.begin()  # while the engine starts
         failures: list[VmwrightError | OSError] = []
 
         async def body(journal: Journal) -> None:
@@ -136,13 +133,7 @@ class Attempt:
                 return await journal.step(name, kind, lambda: build.interrupts.run(work()))
 
             try:
-                self._results = await run_pipeline(
-                    build,
-                    step,
-                    self._cleanup,
-                    find_source=partial(source.unless, fetched),
-                    fetch_steps=fetched,
-                )
+                self._results = await run_pipeline(build, step, self._cleanup, beginning)
             except (VmwrightError, OSError) as error:
                 failures.append(error)  # its words may have secrets in them, which the journal must not
 

@@ -55,6 +55,12 @@ class Build:
         """The template that is built."""
         return self.request.template
 
+    @property
+    def is_source_validated_only(self) -> bool:
+        """Whether the build is one of checks of its source, and makes nothing."""
+        validate = self.template.validate
+        return validate is not None and validate.source_validation_only
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:

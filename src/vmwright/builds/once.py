@@ -21,6 +21,11 @@ class Once(Generic[Result]):
         self._interrupts = interrupts
         self._task: asyncio.Task[Result] | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is under way, or done."""
+        return self._task is not None
+
     def begin(self) -> asyncio.Task[Result]:
         """Begin with it now."""
         self._task = asyncio.create_task(self._interrupts.run(self._work()))

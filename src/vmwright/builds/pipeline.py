@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from vmwright.builds import inputs, outputs
-from vmwright.builds.customizing import customize, open_workshop
+from vmwright.builds import outputs
+from vmwright.builds.customizing import customize
 from vmwright.builds.finishing import finish_disk
-from vmwright.builds.layers import Layers
 from vmwright.builds.phases import phase
-from vmwright.builds.step_cache import StepCache
 from vmwright.builds.validating import Verdict, validate
-from vmwright.builds.workshop import Workshop
 from vmwright.distributors.distributor import RunOutput
 from vmwright.distributors.finished_image import FinishedImage
 from vmwright.events import Phase
@@ -30,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
+    from vmwright.builds.beginning import Beginning
     from vmwright.builds.build import Build
+    from vmwright.builds.layers import Layers
 
 Kept = TypeVar("Kept")
 
@@ -53,55 +52,40 @@ class Results:
     verdict: Verdict = field(default_factory=Verdict)
 
 
-async def run_pipeline(
-    build: Build,
-    step: Step,
-    cleanup: AsyncExitStack,
-    *,
-    find_source: Callable[[], Awaitable[BaseDisk]],
-    fetch_steps: Callable[[], Awaitable[None]],
-) -> Results:
+async def run_pipeline(build: Build, step: Step, cleanup: AsyncExitStack, beginning: Beginning) -> Results:
     """Build a template, or go on with it, and return what came of it.
 
     :param step: does one step, or returns what it gave to an earlier attempt.
     :param cleanup: is given all that must be removed at the end, by the caller, in reverse.
-    :param find_source: ``inputs.find_source``, which may have begun before the journal was there.
-    :param fetch_steps: ``inputs.fetch_steps``, likewise, and beside that: where it fails, so does that.
+    :param beginning: what comes before the first step, which may have begun before the journal was there; its
+        clean-up is the caller's, too.
     """
-    found = await step("source", BaseDisk, find_source)
-    base = await inputs.open_source(build, found)
+    found = await step("source", BaseDisk, beginning.source)
     with phase(build.events, Phase.FETCH):
-        await step("fetch", type(None), fetch_steps)
-        steps = await inputs.open_steps(build)
-    cache = StepCache(build)
-    cleanup.push_async_callback(cache.close)
-    layers = Layers(build, base, cache)
-    cleanup.push_async_callback(layers.drop_top)
-    await build.interrupts.run(layers.restore())
-    if build.template.validate and build.template.validate.source_validation_only:
+        await step("fetch", type(None), beginning.fetched)
+    ready = await beginning.prepared(found)
+    base, layers, workshop = ready.base, ready.layers, ready.workshop
+    if build.is_source_validated_only:
         with phase(build.events, Phase.VALIDATE):
-            work = partial(validate, build, base, layers, steps.validate)
+            work = partial(validate, build, base, layers, ready.steps.validate)
             return Results(verdict=await step("validate", Verdict, work))
-    await build.interrupts.run(cache.take(base, steps, layers))
-    workshop = Workshop(build, base, layers)
-    cleanup.push_async_callback(workshop.close)
     if not layers.is_generalized:
         with phase(build.events, Phase.MACHINE):
-            await build.interrupts.run(open_workshop(build, workshop))
+            await beginning.machine()
     with phase(build.events, Phase.CUSTOMIZE):
-        for ready in steps.customize:
-            await step(f"customize {ready.number}", type(None), partial(customize, build, workshop, ready))
+        for one in ready.steps.customize:
+            await step(f"customize {one.number}", type(None), partial(customize, build, workshop, one))
     with phase(build.events, Phase.GENERALIZE):
         await step("generalize", type(None), partial(finish_disk, build, base, workshop))
     image = finished(build, base, layers)
     verdict = Verdict()
-    if steps.validate:
+    if ready.steps.validate:
         with phase(build.events, Phase.VALIDATE):
             of_image = dataclasses.replace(base, facts=image.facts)
-            work = partial(validate, build, of_image, layers, steps.validate)
+            work = partial(validate, build, of_image, layers, ready.steps.validate)
             verdict = await step("validate", Verdict, work)
     with phase(build.events, Phase.DISTRIBUTE):
-        distribution = outputs.Distribution(build, image, cleanup, made_before=cache.image(image.disk))
+        distribution = outputs.Distribution(build, image, cleanup, made_before=ready.cache.image(image.disk))
         made = [
             await step(f"distribute {one.name}", RunOutput, partial(distribution.make, one))
             for one in distribution.wanted
