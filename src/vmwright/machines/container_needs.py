@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -101,8 +102,10 @@ def _kernel_obstacle() -> str | None:
 
 async def _versions_obstacle() -> str | None:
     try:
-        nspawn = await process.run(["systemd-nspawn", "--version"], timeout=SECONDS)
-        daemon = await process.run(["qemu-storage-daemon", "--help"], timeout=SECONDS)
+        nspawn, daemon = await asyncio.gather(
+            process.run(["systemd-nspawn", "--version"], timeout=SECONDS),
+            process.run(["qemu-storage-daemon", "--help"], timeout=SECONDS),
+        )
     except ProcessError as error:
         return error.message
     version = _numbers(nspawn.text.partition(" ")[2])
