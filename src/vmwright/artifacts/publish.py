@@ -75,7 +75,7 @@ def check_writable(folder: Path) -> None:
 
 
 async def publish(
-    write: Callable[[Path], Awaitable[None]],
+    write: Callable[[Path], Awaitable[Sums | None]],
     destination: Path,
     *,
     writing: Writing,
@@ -88,20 +88,22 @@ async def publish(
 
     An older file of that name stays until the new one is complete, and is then replaced.
 
-    :param write: makes the file that it is given; nobody sees that file before it is whole.
+    :param write: makes the file that it is given; nobody sees that file before it is whole. Where it has
+        compared what it wrote, it returns the sums of that, and the file is not read for them again.
     :param writing: opens the transaction in which the file gets its name.
-    :param check: looks at the written file while it is summed; what it raises keeps the file from its name.
+    :param check: looks at a file that ``write`` has not compared while it is summed; what it raises keeps the
+        file from its name.
     :param progress: of the reading for the sum: bytes done, bytes in all.
     :raises DistributeError: the folder cannot be written, or the disk is full.
     """
     async with _workplace(destination, ledger) as workplace:
         part = workplace / destination.name
-        await write(part)
+        written = await write(part)
         part.chmod(READABLE)
         async with Together() as together:
-            summed = together.start(_summed(part, summing, progress))
+            summed = together.start(_summed(part, written, summing, progress))
             together.start(files.flush(part))
-            if check:
+            if check and written is None:
                 together.start(check(part))
         sha256, of_pieces = summed.result()
         made = Published(path=destination, size_bytes=part.stat().st_size, sha256=sha256, sums=of_pieces)
@@ -172,9 +174,9 @@ async def _workplace(destination: Path, ledger: Ledger) -> AsyncIterator[Path]:
 
 
 async def _summed(
-    part: Path, summing: Summing, progress: ProgressSink | None
+    part: Path, written: Sums | None, summing: Summing, progress: ProgressSink | None
 ) -> tuple[str | None, Sums | None]:
-    pieces = None if summing is Summing.WHOLE else await sums.sums_of(part, progress=progress)
+    pieces = None if summing is Summing.WHOLE else written or await sums.sums_of(part, progress=progress)
     whole = None if summing is Summing.PIECES else await files.sha256_of(part, progress=progress)
     return whole, pieces
 

@@ -16,7 +16,7 @@ import itertools
 import os
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.files import data_extents
@@ -24,7 +24,7 @@ from vmwright.artifacts.together import each
 from vmwright.errors import VmwrightError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from vmwright.artifacts.files import ProgressSink
@@ -83,20 +83,47 @@ async def sums_of(path: Path, *, progress: ProgressSink | None = None) -> Sums:
     :raises OSError: the file cannot be read, or is cut off meanwhile.
     """
     size, numbers = await asyncio.to_thread(_with_data, path)
+    return await in_batches(numbers, size, partial(_summed, path, size), progress=progress)
+
+
+async def in_batches(
+    numbers: Sequence[int],
+    size: int,
+    work: Callable[[Sequence[int]], dict[int, Piece]],
+    *,
+    progress: ProgressSink | None = None,
+) -> Sums:
+    """Return the sums of a file of ``size`` bytes, of which several threads do some pieces each.
+
+    :param numbers: of the pieces that may have data.
+    :param work: does some pieces, and returns by their numbers those that are not all zeros.
+    :param progress: given bytes done and bytes in all, of those that may have data.
+    """
     batches = [numbers[at : at + _BATCH] for at in range(0, len(numbers), _BATCH)]
-    total = sum(_length(number, size) for number in numbers)
+    total = sum(length_of(number, size) for number in numbers)
     found: dict[int, Piece] = {}
     done = 0
 
     async def take(batch: Sequence[int]) -> None:
         nonlocal done
-        found.update(await asyncio.to_thread(_summed, path, size, batch))
-        done += sum(_length(number, size) for number in batch)
+        found.update(await asyncio.to_thread(work, batch))
+        done += sum(length_of(number, size) for number in batch)
         if progress:
             progress(done, total)
 
     await each(batches, take, at_once=min(_MOST_THREADS, len(os.sched_getaffinity(0))))
     return Sums(size_bytes=size, pieces=tuple(found[number] for number in sorted(found)))
+
+
+async def sums_when_longer(before: Sums, path: Path) -> Sums:
+    """Return the sums of a file of whole pieces to whose end something was added since: only that is read.
+
+    :raises OSError: the file cannot be read.
+    """
+    size = path.stat().st_size
+    numbers = range(before.size_bytes // PIECE, -(-size // PIECE))
+    added = await in_batches(numbers, size, partial(_summed, path, size))
+    return Sums(size_bytes=size, pieces=before.pieces + added.pieces)
 
 
 async def data_digest(path: Path, *, progress: ProgressSink | None = None) -> str:
@@ -141,13 +168,21 @@ def _matched(pattern: re.Pattern[str], line: str) -> re.Match[str]:
 def _piece(line: str, size: int) -> Piece:
     found = _matched(_LINE, line)
     offset, length = int(found[2]), int(found[3])
-    if offset % PIECE or offset >= size or length != _length(offset // PIECE, size):
+    if offset % PIECE or offset >= size or length != length_of(offset // PIECE, size):
         raise ValueError(f"{line!r} is no piece of {size} bytes")
     return Piece(found[1], offset, length)
 
 
-def _length(number: int, size: int) -> int:
+def length_of(number: int, size: int) -> int:
+    """Return the length of a piece of a file of ``size`` bytes; only the last one is shorter than others."""
     return min(PIECE, size - number * PIECE)
+
+
+def piece_of(number: int, data: bytearray) -> Piece | None:
+    """Return the sum of a piece, by its number and its bytes; None: it is all zeros."""
+    if data == (_ZEROS if len(data) == PIECE else bytes(len(data))):
+        return None
+    return Piece(hashlib.sha256(data).hexdigest(), number * PIECE, len(data))
 
 
 def _with_data(path: Path) -> tuple[int, list[int]]:
@@ -166,10 +201,10 @@ def _summed(path: Path, size: int, numbers: Sequence[int]) -> dict[int, Piece]:
     buffer = bytearray(PIECE)
     with path.open("rb", buffering=0) as file:
         for number in numbers:
-            length = _length(number, size)
+            length = length_of(number, size)
             data = buffer if length == PIECE else bytearray(length)
             if os.preadv(file.fileno(), [data], number * PIECE) != length:
                 raise OSError(errno.EIO, "it was cut off while it was read", str(path))
-            if data != (_ZEROS if length == PIECE else bytes(length)):
-                found[number] = Piece(hashlib.sha256(data).hexdigest(), number * PIECE, length)
+            if piece := piece_of(number, data):
+                found[number] = piece
     return found

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from vmwright.artifacts.files import lay_out
+from vmwright.artifacts.gathering import gather
+from vmwright.artifacts.sums import Sums, sums_when_longer
+from vmwright.disks.plain_parts import plain_parts
 from vmwright.disks.references import refuse_in_qcow2, refuse_in_vmdk
 from vmwright.disks.vhd import MIB, append_footer, is_fixed_vhd, verify_fixed_vhd
 from vmwright.errors import BuildError, SourceError
@@ -152,7 +155,7 @@ async def convert(
     to: DiskFormat,
     compressed: bool = False,
     on_progress: ProgressSink | None = None,
-) -> None:
+) -> Sums | None:
     """Write a disk, with all of its backing files, as one new file.
 
     A VHD is fixed and holds a whole number of MiB, as Azure wants it: the disk is rounded up. The
@@ -161,33 +164,54 @@ async def convert(
     :param to: qcow2, raw or VHD.
     :param compressed: with zstd, for a qcow2: less than half as long, and about a second of a processor
         for each GiB that is read of it.
-    :param on_progress: given bytes done and bytes in all.
+    :param on_progress: given bytes done and bytes in all; what is zeros need not count.
+    :returns: the sums of a raw disk or VHD that was compared with the disk while it was written; None
+        where it was not.
     :raises ProcessError: in qemu-img's words (no space left, for one).
+    :raises OSError: the same of what is copied without it.
     """
     whole = await info(source)
     part = destination.with_name(f"{destination.name}.part")
-    argv: Argv = ["qemu-img", "convert", "-p", "-W", "-m", "8", "-f", whole.format]
-    if to is DiskFormat.QCOW2:
-        argv += ["-O", to, *(["-c", "-o", "compression_type=zstd"] if compressed else [])]
-    else:
-        # laid out as one hole, of which only data is written
-        argv += ["-O", DiskFormat.RAW, "-n", "--target-is-zero"]
+    sums: Sums | None = None
     try:
-        if to is not DiskFormat.QCOW2:
+        if to is DiskFormat.QCOW2:
+            options = ["-c", "-o", "compression_type=zstd"] if compressed else []
+            await _converted(whole, source, part, ["-O", to, *options], on_progress)
+        else:
             size = round_up(whole.virtual_size) if to is DiskFormat.VHD else whole.virtual_size
-            lay_out(part, size)
-        await run(
-            [*argv, source.absolute(), part],
-            timeout=LONG,
-            on_stdout=_percent_reader(whole.virtual_size, on_progress),
-            hint=HINT,
-        )
+            sums = await _laid_flat(whole, source, part, size, on_progress)
         if to is DiskFormat.VHD:
             append_footer(part)
             verify_fixed_vhd(part)
+            sums = await sums_when_longer(sums, part) if sums else None
         part.replace(destination)
     finally:
         part.unlink(missing_ok=True)
+    return sums
+
+
+async def _laid_flat(
+    whole: DiskInfo, source: Path, part: Path, size: int, on_progress: ProgressSink | None
+) -> Sums | None:
+    """Write a disk as a raw one of ``size`` bytes: by our own hands, and compared, where they can read it."""
+    # one hole, of which only data is written
+    lay_out(part, size)
+    parts = await plain_parts(source, whole.format)
+    if parts is not None:
+        return await gather(parts, part, progress=on_progress)
+    await _converted(whole, source, part, ["-O", DiskFormat.RAW, "-n", "--target-is-zero"], on_progress)
+    return None
+
+
+async def _converted(
+    whole: DiskInfo, source: Path, part: Path, options: Argv, on_progress: ProgressSink | None
+) -> None:
+    await run(
+        ["qemu-img", "convert", "-p", "-W", "-m", "8", "-f", whole.format, *options, source.absolute(), part],
+        timeout=LONG,
+        on_stdout=_percent_reader(whole.virtual_size, on_progress),
+        hint=HINT,
+    )
 
 
 async def compare(one: Path, other: Path) -> bool:

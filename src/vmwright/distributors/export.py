@@ -14,6 +14,7 @@ from vmwright.events import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmwright.artifacts.sums import Sums
     from vmwright.distributors.distributor import Destinations
     from vmwright.distributors.finished_image import FinishedImage
 
@@ -34,8 +35,8 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
     def progress(done: int, total: int) -> None:
         destinations.events.say(Progress(what=file.name, done=done, total=total))
 
-    async def write(part: Path) -> None:
-        await qemu_img.convert(
+    async def write(part: Path) -> Sums | None:
+        return await qemu_img.convert(
             image.disk,
             part,
             to=FORMATS[ending],

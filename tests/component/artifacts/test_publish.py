@@ -15,7 +15,7 @@ from sqlalchemy import select
 from vmwright.artifacts.checksums import SUMS
 from vmwright.artifacts.duplicates import Placed
 from vmwright.artifacts.publish import Summing, check_writable, publish, publish_existing
-from vmwright.artifacts.sums import read_sums, sums_of
+from vmwright.artifacts.sums import Sums, read_sums, sums_of
 from vmwright.errors import DistributeError, ProcessError
 from vmwright.state.resources import Ledger
 from vmwright.state.tables import ResourceRow
@@ -137,6 +137,29 @@ async def test_a_check_that_fails_keeps_the_file_from_its_name(tmp_path: Path, d
             write, tmp_path / "out" / "a.vhd", writing=database.session, ledger=Ledger(database), check=refuse
         )
     assert list((tmp_path / "out").iterdir()) == []
+
+
+async def test_what_was_compared_while_it_was_written_is_not_read_again(
+    tmp_path: Path, database: Database
+) -> None:
+    given = Sums(size_bytes=7, pieces=())
+
+    async def write(part: Path) -> Sums:
+        part.write_bytes(b"written")
+        return given
+
+    async def refuse(part: Path) -> None:
+        raise DistributeError(f"{part.name} is compared again")
+
+    made = await publish(
+        write,
+        tmp_path / "out" / "a.vhd",
+        writing=database.session,
+        ledger=Ledger(database),
+        summing=Summing.PIECES,
+        check=refuse,
+    )
+    assert made.sums == given == read_sums(tmp_path / "out" / "a.vhd.sums")
 
 
 async def test_a_finished_file_gets_a_further_name_at_no_cost(tmp_path: Path, database: Database) -> None:

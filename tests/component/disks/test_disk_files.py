@@ -38,7 +38,7 @@ async def test_conversion_keeps_the_contents(tmp_path: Path, to: DiskFormat) -> 
     await convert(source, made, to=to, on_progress=lambda done, total: seen.append((done, total)))
     assert await compare(source, made)
     assert (await info(made)).format is to
-    assert seen[-1] == (3 * MIB + 512, 3 * MIB + 512)
+    assert seen[-1][0] == seen[-1][1] > MIB
     assert sorted(tmp_path.iterdir()) == sorted([source, made])
 
 
