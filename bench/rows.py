@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from bench import job
 from bench.job import COMMANDS, MARK, CallError, Folder, call
 from bench.measured import VMWRIGHT
+from vmwright.machines.machine import EMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ class Row(Protocol):
 
 
 class Packer:
-    """Packer's QEMU builder, on a copy of the source disk, emulated."""
+    """Packer's QEMU builder, on a copy of the source disk; it emulates the processor that vmwright does."""
 
     name = "packer"
     what = "QEMU builder, emulated"
@@ -188,7 +189,7 @@ def _packer_job(folder: Folder, made: Path) -> dict[str, object]:
         "disk_interface": "virtio",
         "net_device": "virtio-net",
         "qemuargs": [
-            ["-cpu", "max"],
+            ["-cpu", EMULATED],
             ["-smbios", "type=1,serial=ds=nocloud"],
             ["-drive", drive],
             ["-drive", seed],
