@@ -175,9 +175,9 @@ def size_on_disk(path: Path) -> int:
 
 
 def removed_file(path: Path) -> Collected:
-    """Remove a file, which may be gone, and say what that gave."""
-    size = size_on_disk(path)
+    """Remove a file, which may be gone, and say what that gave: no bytes where they have another name."""
     with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
         path.unlink()
-        return Collected(size, 1)
+        return Collected(found.st_blocks * BLOCK if found.st_nlink == 1 else 0, 1)
     return Collected()

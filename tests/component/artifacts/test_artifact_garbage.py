@@ -13,7 +13,7 @@ from sqlalchemy import select
 from tests.build_rows import build_row
 from tests.scripted import Recorder
 from vmwright.artifacts import Artifact, ArtifactStore, open_shared_store
-from vmwright.artifacts.garbage import ArtifactGarbage, Collected
+from vmwright.artifacts.garbage import ArtifactGarbage, Collected, removed_file
 from vmwright.events import Events, Notice
 from vmwright.settings import Settings, StoreSettings
 from vmwright.state.database import Database
@@ -271,3 +271,12 @@ async def test_a_store_that_cannot_be_used_is_warned_of(
     assert not unused.path.exists()
     said = [event.message for event in recorder.seen if isinstance(event, Notice)]
     assert len(said) == 2
+
+
+def test_only_the_last_name_of_a_file_frees_its_bytes(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(bytes(MIB - 1) + b"x")
+    os.link(one, other)
+    assert removed_file(one) == Collected(0, 1)
+    assert removed_file(other) == Collected(MIB, 1)
+    assert removed_file(other) == Collected()
