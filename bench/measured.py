@@ -104,9 +104,15 @@ class _Memory:
             with contextlib.suppress(psutil.Error, OSError):
                 mib = process.memory_info().rss / BYTES_PER_MIB
                 self.largest_mib = max(self.largest_mib, mib)
-                if Path(f"/proc/{process.pid}/exe").samefile(sys.executable):
+                if Path(f"/proc/{process.pid}/exe").samefile(sys.executable) and not _is_copy(process):
                     own += process.memory_full_info().pss / BYTES_PER_MIB
         self.own_mib = max(self.own_mib, own)
+
+
+def _is_copy(process: psutil.Process) -> bool:
+    """Whether a process is about to become another program, and until then has its parent's memory."""
+    parent = process.parent()
+    return parent is not None and parent.cmdline() == process.cmdline()
 
 
 @contextlib.contextmanager
