@@ -14,7 +14,7 @@ from vmwright.builds import baseline
 from vmwright.builds.generalize import agents_of
 from vmwright.customizers.customizer import run_streamed
 from vmwright.errors import MachineError
-from vmwright.machines.boot_files import changes
+from vmwright.machines.boot_files import WRITE_GRUB, WRITE_INITRAMFS, changes
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
@@ -28,23 +28,6 @@ SHOWN = 5
 
 # Of these alone the initramfs knows nothing; making it anew takes minutes in an emulated VM.
 GRUB_ONLY = ("/etc/default/grub", "/etc/grub.d/", "/boot/grub/", "/boot/grub2/")
-
-WRITE_INITRAMFS = """\
-set -e
-if command -v update-initramfs >/dev/null 2>&1; then
-    update-initramfs -u -k all
-elif command -v dracut >/dev/null 2>&1; then
-    dracut --force --regenerate-all
-fi
-"""
-WRITE_GRUB = """\
-set -e
-if command -v update-grub >/dev/null 2>&1; then
-    update-grub
-elif command -v grub2-mkconfig >/dev/null 2>&1; then
-    grub2-mkconfig -o /boot/grub2/grub.cfg
-fi
-"""
 
 
 async def finish(build: Build, base: BaseDisk, workshop: Workshop) -> None:

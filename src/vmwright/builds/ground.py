@@ -7,11 +7,12 @@ import json
 from typing import TYPE_CHECKING
 
 from vmwright import __version__
-from vmwright.builds import boot_files, deprovisioning, generalize
+from vmwright.builds import deprovisioning, generalize
 from vmwright.builds.hosting import planned
 from vmwright.caching.keys import EndKey, Ground, StepKey
 from vmwright.customizers.shell import ENVIRONMENT
 from vmwright.guests.build_user import removal_of
+from vmwright.machines.boot_files import WRITE_GRUB, WRITE_INITRAMFS
 from vmwright.machines.versions import versions
 from vmwright.template.model import File
 
@@ -59,7 +60,7 @@ def step_key(ready: ReadyStep, sha256: str) -> StepKey:
 def end_key(user: str) -> EndKey:
     """Return what runs after the last step, for a build user."""
     commands = (
-        *(boot_files.WRITE_INITRAMFS, boot_files.WRITE_GRUB),
+        *(WRITE_INITRAMFS, WRITE_GRUB),
         *(generalize.EQUIVALENT.decode(), generalize.CLOUD_INIT, generalize.ALL, removal_of(user)),
     )
     return EndKey(script=deprovisioning.DEFAULT.decode(), commands="\0".join(commands), vmwright=__version__)

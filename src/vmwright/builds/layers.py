@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vmwright.artifacts.files import flush
 from vmwright.disks import qemu_img
@@ -24,7 +24,6 @@ from vmwright.state.resources import ResourceKind
 if TYPE_CHECKING:
     from vmwright.artifacts.facts import Provisioning
     from vmwright.builds.build import Build
-    from vmwright.builds.step_cache import StepCache
     from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
     from vmwright.state.resources import Resource
@@ -33,10 +32,17 @@ GIB = 1 << 30
 WRITABLE = 0o600
 
 
+class Keeps(Protocol):
+    """Leaves layers to later builds."""
+
+    def keep(self, layer: Layer, below: Layer | None, *, network_used: bool) -> None:
+        """Take a layer that was put on another one; see ``StepCache.keep``."""
+
+
 class Layers:
     """The chain of one attempt; ``restore`` comes first. What is put on it is kept in the cache, too."""
 
-    def __init__(self, build: Build, base: BaseDisk, cache: StepCache) -> None:
+    def __init__(self, build: Build, base: BaseDisk, cache: Keeps) -> None:
         self._build = build
         self._cache = cache
         self._base = base

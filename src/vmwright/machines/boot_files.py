@@ -38,6 +38,24 @@ WATCHED = (
     "/etc/mdadm",
 )
 
+# How a machine that boots the disk writes them anew; for root.
+WRITE_INITRAMFS = """\
+set -e
+if command -v update-initramfs >/dev/null 2>&1; then
+    update-initramfs -u -k all
+elif command -v dracut >/dev/null 2>&1; then
+    dracut --force --regenerate-all
+fi
+"""
+WRITE_GRUB = """\
+set -e
+if command -v update-grub >/dev/null 2>&1; then
+    update-grub
+elif command -v grub2-mkconfig >/dev/null 2>&1; then
+    grub2-mkconfig -o /boot/grub2/grub.cfg
+fi
+"""
+
 # GRUB's own memory, which also the guest's boot writes
 NOT_WATCHED = "grubenv"
 # What is behind another mount is not the disk's. Paths that are not there are find's errors, and no news.
