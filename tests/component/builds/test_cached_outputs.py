@@ -56,15 +56,22 @@ async def test_the_same_files_are_given_their_names_again(
     assert bool((bench.out / "out.vhd").stat().st_mode & 0o200) is not is_linked
 
 
+def change(bench: Bench, before: bytes, *, keeps_time: bool = False) -> None:
+    """Change the file in the cache, whose bytes are known, and its time, too, unless that is kept."""
+    (row,) = bench.rows(CachedOutputRow)
+    kept = Path(row.path)
+    kept.chmod(0o644)
+    kept.write_bytes(b"changed" + before[7:])
+    if keeps_time:
+        os.utime(kept, ns=(row.mtime_ns, row.mtime_ns))
+
+
 async def test_a_file_that_was_changed_is_noticed_and_made_anew(
     bench: Bench, cached: Cached, recorder: Recorder, converted: list[str]
 ) -> None:
     await cached(STEP)
     before = (bench.out / "out.vhd").read_bytes()
-    (row,) = bench.rows(CachedOutputRow)
-    kept = Path(row.path)
-    kept.chmod(0o644)
-    kept.write_bytes(b"changed" + before[7:])
+    change(bench, before)
     await cached(STEP)
     assert said(recorder, "vhd in the cache is damaged, changed or gone") == 1
     assert len(converted) == 2
@@ -78,11 +85,7 @@ async def test_a_file_is_known_by_its_data_where_its_time_tells_nothing(
 ) -> None:
     await cached(STEP)
     before = (bench.out / "out.vhd").read_bytes()
-    (row,) = bench.rows(CachedOutputRow)
-    kept = Path(row.path)
-    kept.chmod(0o644)
-    kept.write_bytes(b"changed" + before[7:])
-    os.utime(kept, ns=(row.mtime_ns, row.mtime_ns))
+    change(bench, before, keeps_time=True)
     await cached(STEP)
     assert len(converted) == 2
     assert (bench.out / "out.vhd").read_bytes()[:7] == before[:7]

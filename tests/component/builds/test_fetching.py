@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -19,6 +19,16 @@ from vmwright.sources.base_disk import BaseDisk
 from vmwright.template.model import Customizer
 
 PATIENCE = 20.0
+
+
+async def until_broken_off(told: asyncio.Event) -> NoReturn:
+    """Wait for what never comes, and tell when that is broken off."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.Event().wait()
+    finally:
+        told.set()
+    raise AssertionError("nobody sets it")
 
 
 async def test_scripts_are_fetched_while_the_source_is_found(
@@ -49,12 +59,7 @@ async def test_a_script_that_cannot_be_had_ends_the_search_for_the_source(
     ended = asyncio.Event()
 
     async def resolve(*_: object, **__: object) -> BaseDisk:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.Event().wait()
-        finally:
-            ended.set()
-        raise AssertionError("nobody sets it")
+        await until_broken_off(ended)
 
     monkeypatch.setattr(inputs, "resolve", resolve)
     missing = dataclasses.replace(shell(1), inline=(), script_uri=(tmp_path / "missing.sh").as_uri())
@@ -73,12 +78,7 @@ async def test_a_source_that_cannot_be_had_ends_what_is_fetched(
     async def fetch(_step: Customizer, number: int, *, folder: Path, **_: object) -> ReadyStep:
         (folder / f"{number}.part").touch()
         begun.set()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.Event().wait()
-        finally:
-            ended.set()
-        raise AssertionError("nobody sets it")
+        await until_broken_off(ended)
 
     async def resolve(*_: object, **__: object) -> BaseDisk:
         await begun.wait()
@@ -118,12 +118,7 @@ async def test_a_script_that_cannot_be_had_breaks_off_the_others(
             await begun.wait()
             raise DownloadError("there is none")
         begun.set()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.Event().wait()
-        finally:
-            broken_off.set()
-        raise AssertionError("nobody sets it")
+        await until_broken_off(broken_off)
 
     monkeypatch.setattr(inputs, "fetch_step", fetch)
     result = await bench.build(shell(1), shell(2))
