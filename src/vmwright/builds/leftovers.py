@@ -7,6 +7,7 @@ no boot touches, and that is put back after the start; generalizing removes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from vmwright.builds.deprovisioning import SCRIPT
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 PLACE = "/var/lib/.vmwright-tmp"
 
 # What each boot makes for itself is left out, and so is the deprovisioning script, which layers have anyway.
-FIND = """\
+FIND = f"""\
 find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' ! -name '.*-unix' ! -name snap-private-tmp \\
-    ! -name DeprovisioningScript.sh"""
+    ! -name {PurePosixPath(SCRIPT).name}"""
 SAVE = f"""\
 umask 077
 rm -rf {PLACE}
