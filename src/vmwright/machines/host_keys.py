@@ -1,14 +1,16 @@
-"""The SSH host keys of a container's guest: there before its services start, as after a VM's first boot.
+"""SSH host keys that a guest is given, so that it need not make them. Generalizing removes them.
 
-Without one sshd would fail in here alone, and a step's `systemctl restart ssh` with it. They are of all kinds
-that sshd has by itself: a guest that looks for those at its boot would make what is missing, for which an RSA
-key takes its ssh-keygen up to a second. Generalizing removes them.
+In a container they are there before its services start, as after a VM's first boot: without one sshd would
+fail in there alone, and a step's `systemctl restart ssh` with it. They are of all kinds that sshd has by
+itself: a guest that looks for those at its boot would make what is missing, for which an RSA key takes its
+ssh-keygen up to a second.
 """
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -16,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmwright.artifacts.foreign_tree import ForeignTree
 
 SSHD = "/usr/sbin/sshd"
@@ -31,21 +35,26 @@ class HostKey:
     public: bytes
 
 
-def new_host_keys() -> tuple[HostKey, ...]:
-    """Return new keys; takes a tenth of a second, in which other threads go on."""
-    made: dict[str, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey] = {
-        "rsa": rsa.generate_private_key(EXPONENT, RSA_BITS),
-        "ecdsa": ec.generate_private_key(ec.SECP256R1()),
-        "ed25519": Ed25519PrivateKey.generate(),
-    }
-    return tuple(
-        HostKey(
-            kind,
-            key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
-            key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n",
-        )
-        for kind, key in made.items()
+KINDS: dict[str, Callable[[], rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey]] = {
+    "rsa": partial(rsa.generate_private_key, EXPONENT, RSA_BITS),
+    "ecdsa": partial(ec.generate_private_key, ec.SECP256R1()),
+    "ed25519": Ed25519PrivateKey.generate,
+}
+
+
+def new_host_key(kind: str) -> HostKey:
+    """Return a new key of one of ``KINDS``; RSA takes a tenth of a second, in which other threads go on."""
+    key = KINDS[kind]()
+    return HostKey(
+        kind,
+        key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
+        key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n",
     )
+
+
+def new_host_keys() -> tuple[HostKey, ...]:
+    """Return a new key of each kind."""
+    return tuple(map(new_host_key, KINDS))
 
 
 def give_host_keys(tree: ForeignTree, keys: tuple[HostKey, ...]) -> None:

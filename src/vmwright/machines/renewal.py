@@ -13,9 +13,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import asyncssh
-
 from vmwright.errors import MachineError
+from vmwright.machines.host_keys import HostKey, new_host_key
 
 if TYPE_CHECKING:
     from vmwright.guests.linux import LinuxGuest
@@ -25,8 +24,6 @@ TIMERS = "/run/vmwright-timers"
 CLOCK = "/sys/class/rtc/rtc0/since_epoch"
 MOST_DELAY = 60
 RESEED = "0x5207"  # RNDRESEEDCRNG of linux/random.h
-COMMENT = "vmwright"
-ECDSA, RSA_BITS = "ecdsa-sha2-nistp256", 3072
 
 # Prints which process serves the connection: it is in the saved memory, and its other end is not. Timers
 # are stopped, for they would elapse all at once when the clock is set; free space is given back to the disk.
@@ -122,19 +119,19 @@ class NewKeys:
     """The keys that a guest is to have: those that open it and show who it is, and its other host keys."""
 
     access: Access
-    others: tuple[tuple[str, asyncssh.SSHKey], ...]
+    others: tuple[HostKey, ...]
 
     @property
     def host_keys(self) -> str:
         """All host keys, as ``RENEW`` reads them."""
-        pairs = (("ed25519", self.access.host_key), *self.others)
-        return "".join(_host_key(name, key) for name, key in pairs)
+        shown = self.access.host_key
+        own = HostKey("ed25519", shown.export_private_key(), shown.export_public_key())
+        return "".join(map(_lines, (own, *self.others)))
 
 
 def new_keys(access: Access) -> NewKeys:
     """Make the other host keys of a guest; takes a moment."""
-    rsa = asyncssh.generate_private_key("ssh-rsa", comment=COMMENT, key_size=RSA_BITS)
-    return NewKeys(access, (("rsa", rsa), ("ecdsa", asyncssh.generate_private_key(ECDSA, comment=COMMENT))))
+    return NewKeys(access, (new_host_key("rsa"), new_host_key("ecdsa")))
 
 
 async def renew(guest: LinuxGuest, *, hostname: str, session: int, old: Access, new: NewKeys) -> str:
@@ -159,9 +156,9 @@ async def renew(guest: LinuxGuest, *, hostname: str, session: int, old: Access, 
     )
 
 
-def _host_key(name: str, key: asyncssh.SSHKey) -> str:
-    public, private = (data.decode().strip() for data in (key.export_public_key(), key.export_private_key()))
-    return f"{name} {public}\n{private}\n.\n"
+def _lines(key: HostKey) -> str:
+    public, private = (data.decode().strip() for data in (key.public, key.private))
+    return f"{key.kind} {public}\n{private}\n.\n"
 
 
 def _bare(access: Access) -> str:
