@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 ENDING = ".sums"
 _BATCH = 16
-_MOST_THREADS = 4
+# more than there are processors: a reader waits for a disk that has nothing of the file in memory
+_THREADS = 4
 _ZEROS = bytes(PIECE)
 _HEAD = (
     "# sums of pieces, version 1: of {size} bytes, each line below has the SHA-256, the offset and the "
@@ -111,7 +112,7 @@ async def in_batches(
         if progress:
             progress(done, total)
 
-    await each(batches, take, at_once=min(_MOST_THREADS, len(os.sched_getaffinity(0))))
+    await each(batches, take, at_once=_THREADS)
     return Sums(size_bytes=size, pieces=tuple(found[number] for number in sorted(found)))
 
 

@@ -12,6 +12,7 @@ from vmwright.caching.outputs import ARTIFACT, CachedOutput, CachedOutputs
 from vmwright.distributors.made_before import MadeFile
 from vmwright.errors import VmwrightError
 from vmwright.state.resources import ResourceKind
+from vmwright.template.model import Vhd
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,13 +31,28 @@ class CachedImage:
     """
 
     def __init__(self, build: Build, disk: Path, *, recorded: Callable[[], Awaitable[None]]) -> None:
+        self.disk = disk
         self._build = build
         self._outputs = CachedOutputs(build.database, disk)
         self._recorded = recorded
+        self._checked: dict[str, MadeFile] = {}
         self._has_said = False
 
+    async def has_all(self) -> bool:
+        """Whether nothing need be made of the disk: each file is what it was, and the artifact is there."""
+        template, request = self._build.template, self._build.request
+        are_images = [not isinstance(one, Vhd) for one in template.distribute]
+        endings = {*request.more_formats, *(() if all(are_images) else ("vhd",))}
+        if any(are_images) and not await self._has_artifact():
+            return False
+        files = await asyncio.gather(*map(self.file, endings))
+        sums_whole = request.sums or self._build.settings.sums
+        return all(one is not None and (one.sha256 or not sums_whole) for one in files)
+
     async def file(self, ending: str) -> MadeFile | None:
-        """Return a file where it is what it was: by its length and time, and by its data."""
+        """Return a file where it is what it was: by its length and time, and by its data, read once."""
+        if ending in self._checked:
+            return self._checked[ending]
         found = self._outputs.find(ending)
         if found is None or found.path is None:
             return None
@@ -47,7 +63,8 @@ class CachedImage:
             )
             self._outputs.drop(ending)
             return None
-        return MadeFile(path=found.path, sums=sums, sha256=found.sha256)
+        self._checked[ending] = MadeFile(path=found.path, sums=sums, sha256=found.sha256)
+        return self._checked[ending]
 
     async def keep_file(self, ending: str, made: Published) -> None:
         """Keep a file by another name, where that takes no copy."""
@@ -79,6 +96,13 @@ class CachedImage:
                 "The finished files share their blocks with the cache and are read-only: copy one before "
                 "changing it"
             )
+
+    async def _has_artifact(self) -> bool:
+        digest = await self.artifact()
+        try:
+            return digest is not None and bool(await self._build.images.artifacts.fetch(digest))
+        except VmwrightError:
+            return False
 
     async def _keep_file(self, ending: str, made: Published) -> None:
         files = layer_files(self._build)

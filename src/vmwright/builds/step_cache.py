@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from vmwright.artifacts.files import sha256_of
+from vmwright.artifacts.sums import data_digest
 from vmwright.builds import baseline, ground
 from vmwright.builds.made_before import CachedImage
 from vmwright.caching.keys import Keys
@@ -40,6 +40,7 @@ class StepCache:
         self._cached = CachedLayers(build.database)
         self._keys: tuple[str, ...] = ()
         self._keeping: asyncio.Task[None] | None = None
+        self._image: CachedImage | None = None
         self.is_on = build.request.uses_cache and build.settings.cache.max_size_gib > 0
 
     async def take(self, base: BaseDisk, steps: ReadySteps, layers: Layers) -> None:
@@ -55,7 +56,8 @@ class StepCache:
         self._keys = self._keys_of(Keys(secret_of(self._build.settings.home)), where, steps)
         if self._build.claim.previous_attempt is not None or layers.newest is not None:
             return
-        taken = await self._whole(list(self._found()))
+        found = list(self._found())
+        taken = found if await self._has_all(found) else await self._whole(found)
         if not taken:
             return
         if (before := taken[0][0].baseline) is not None:
@@ -89,7 +91,9 @@ class StepCache:
 
     def image(self, disk: Path) -> CachedImage | None:
         """Return what the cache has of the finished disk; None where the build does without the cache."""
-        return CachedImage(self._build, disk, recorded=self.close) if self._keys else None
+        if self._keys and (self._image is None or self._image.disk != disk):
+            self._image = CachedImage(self._build, disk, recorded=self.close)
+        return self._image
 
     async def close(self) -> None:
         """Wait until what was left to later builds is recorded."""
@@ -126,6 +130,15 @@ class StepCache:
                 return
             yield links
             on = links[-1].id
+
+    async def _has_all(self, found: list[Links]) -> bool:
+        """Whether all that the build is to leave is there: its layers are not read then, only looked at."""
+        if len(found) < len(self._keys) or self._build.template.validate:
+            return False
+        if not all(one.seems_whole() for links in found for one in links):
+            return False
+        image = self.image(found[-1][-1].path)
+        return image is not None and await image.has_all()
 
     async def _whole(self, found: list[Links]) -> list[Links]:
         """Return the layers up to the first one whose file is not what it was; that one is given up."""
@@ -186,7 +199,7 @@ class StepCache:
         network_used: bool,
     ) -> None:
         try:
-            digest = layer.digest or await sha256_of(layer.path)
+            digest = await data_digest(layer.path)
             if after is not None:
                 await after
             before = await baseline.read(self._build)
@@ -216,6 +229,6 @@ async def _is_whole(layer: CachedLayer) -> bool:
     try:
         if layer.path.stat().st_size != layer.size_bytes:
             return False
-        return await sha256_of(layer.path) == layer.sha256
+        return await data_digest(layer.path) == layer.data_digest
     except OSError:
         return False

@@ -31,6 +31,8 @@ class CachedLayer:
     """A layer that a build has left on this host, with what a later one must know to go on from it.
 
     :param parent: the id of the one that it stands on, None for the source's disk.
+    :param mtime_ns: when its file was written last.
+    :param data_digest: of its file; see ``artifacts.sums``.
     :param baseline: see ``CachedLayerRow``; ``made_by`` is the build's id.
     """
 
@@ -38,7 +40,8 @@ class CachedLayer:
     parent: str | None
     path: Path
     size_bytes: int
-    sha256: str
+    mtime_ns: int
+    data_digest: str
     step: int
     deprovisioning: bytes | None
     provisioning: Provisioning | None
@@ -46,6 +49,14 @@ class CachedLayer:
     network_used: bool
     made_by: str
     made_at: datetime
+
+    def seems_whole(self) -> bool:
+        """Whether its file is there, of the length and the time that it had; its data may tell otherwise."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.mtime_ns)
 
     def is_too_old(self, now: datetime, most: timedelta) -> bool:
         """Whether what its step fetched may have changed since."""
@@ -109,9 +120,10 @@ class CachedLayers:
                 update(CachedLayerRow).where(CachedLayerRow.id.in_(list(ids))).values(used_at=now)
             )
 
-    def keep(self, layer: Layer, sha256: str, origin: Origin, *, on: Path | None) -> bool:
+    def keep(self, layer: Layer, data_digest: str, origin: Origin, *, on: Path | None) -> bool:
         """Keep a layer that a build has committed, in place of an older one of its key.
 
+        :param data_digest: of its file; see ``artifacts.sums``.
         :param on: the file that it stands on, None for the source's disk.
         :returns: whether it is kept: not where what it stands on is not, or its file is gone.
         """
@@ -132,7 +144,8 @@ class CachedLayers:
                     host=host_id(),
                     path=str(layer.path),
                     size_bytes=layer.size_bytes,
-                    sha256=sha256,
+                    mtime_ns=layer.path.stat().st_mtime_ns,
+                    data_digest=data_digest,
                     template=origin.template,
                     step=layer.step,
                     name=origin.name,
@@ -166,7 +179,8 @@ def _layer(row: CachedLayerRow) -> CachedLayer:
         parent=row.parent,
         path=Path(row.path),
         size_bytes=row.size_bytes,
-        sha256=row.sha256,
+        mtime_ns=row.mtime_ns,
+        data_digest=row.data_digest,
         step=row.step,
         deprovisioning=decoded(row.deprovisioning),
         provisioning=Provisioning(row.provisioning) if row.provisioning else None,

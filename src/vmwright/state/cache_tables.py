@@ -17,7 +17,8 @@ class CachedLayerRow(Base):
     stands on. A layer without ``key`` belongs to the one above it. ``step`` counts from 1, one
     more than there are customizers for a generalized disk; ``name`` says what step that was, for people.
     ``baseline`` is what the guest booted from before its first step in a container (JSON).
-    ``deprovisioning`` and ``provisioning`` are those of a layer of a build.
+    ``deprovisioning`` and ``provisioning`` are those of a layer of a build; ``size_bytes``, ``mtime_ns`` and
+    ``data_digest`` (``artifacts/sums.py``) those of its file.
     """
 
     __tablename__ = "cached_layers"
@@ -29,7 +30,8 @@ class CachedLayerRow(Base):
     host: Mapped[str] = mapped_column(String(64))
     path: Mapped[str] = mapped_column(Text)
     size_bytes: Mapped[int]
-    sha256: Mapped[str] = mapped_column(String(64))
+    mtime_ns: Mapped[int]
+    data_digest: Mapped[str] = mapped_column(String(64))
     template: Mapped[str] = mapped_column(String(64))
     step: Mapped[int]
     name: Mapped[str] = mapped_column(ForeignText)
@@ -45,7 +47,7 @@ class CachedLayerRow(Base):
 class CachedOutputRow(Base):
     """A file that was made of a generalized layer, and goes with it.
 
-    ``form`` is vhd, qcow2 or raw, with ``path``, ``mtime_ns`` and ``data_digest`` (``artifacts/sums.py``),
+    ``form`` is vhd, qcow2 or raw, with ``path``, ``mtime_ns`` and ``data_digest``,
     and ``sha256`` where all of it was summed; or artifact, whose ``sha256`` names it in the store.
     """
 

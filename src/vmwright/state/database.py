@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vmwright.settings import Settings
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 # What opens a transaction: ``Database.session``, or one in which whoever writes makes sure first that it may.
 Writing = Callable[[], AbstractContextManager[Session]]
 # How long a PostgreSQL may take to restart.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,14 @@ def taken(recorder: Recorder) -> list[int]:
     found = [event.number for event in recorder.of(StepCached)]
     recorder.seen.clear()
     return found
+
+
+def damage(row: CachedLayerRow, *, keeps_time: bool = False) -> None:
+    """Change the last byte of a layer."""
+    path = Path(row.path)
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    if keeps_time:
+        os.utime(path, ns=(row.mtime_ns, row.mtime_ns))
 
 
 def files(bench: Bench) -> list[Path]:
@@ -127,9 +136,7 @@ async def test_a_damaged_layer_is_noticed_and_made_anew(
     scripts = Scripts(machine)
     await cached(*STEPS)
     (row,) = [row for row in bench.rows(CachedLayerRow) if row.step == 2]
-    data = bytearray(Path(row.path).read_bytes())
-    data[-1] ^= 1
-    Path(row.path).write_bytes(data)
+    damage(row)
     result = await cached(*STEPS)
     assert result.outcome is Outcome.SUCCEEDED
     assert [event.message for event in recorder.of(Notice) if "is damaged" in event.message]
@@ -138,6 +145,21 @@ async def test_a_damaged_layer_is_noticed_and_made_anew(
     assert not Path(row.path).exists()
     await cached(*STEPS)
     assert taken(recorder) == [1, 2, 3, 4]
+
+
+async def test_the_layers_of_finished_files_are_read_where_something_is_made_of_them(
+    bench: Bench, cached: Cached, recorder: Recorder
+) -> None:
+    await cached(*STEPS)
+    made = (bench.out / "out.vhd").read_bytes()
+    (row,) = [row for row in bench.rows(CachedLayerRow) if row.step == 2]
+    damage(row, keeps_time=True)
+    await cached(*STEPS)
+    assert taken(recorder) == [1, 2, 3, 4]
+    assert (bench.out / "out.vhd").read_bytes() == made
+    await cached(*STEPS, formats=("raw",))
+    assert [event.message for event in recorder.of(Notice) if "is damaged" in event.message]
+    assert taken(recorder) == [1]
 
 
 async def test_a_layer_that_is_gone_is_made_anew(bench: Bench, cached: Cached, recorder: Recorder) -> None:
@@ -272,7 +294,7 @@ async def test_what_is_given_up_at_this_moment_is_not_taken_nor_what_stands_on_i
         return checked
 
     monkeypatch.setattr(StepCache, "_whole", and_then_gone)
-    result = await cached(*STEPS)
+    result = await cached(*STEPS, formats=("raw",))
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, None)
     assert taken(recorder) == [1]
     assert scripts.run == ["one", "two", "three", "two", "three"]
