@@ -108,6 +108,7 @@ class ScriptedBuilder:
             files=folder,
             users=False,
             made_before=None,
+            draft=None,
             sums_whole_files=False,
             started_at=row.started_at,
             writing=records.writing,

@@ -1,6 +1,6 @@
 """A disk file made of parts of other files in one pass: copied, read back, compared, summed.
 
-Several threads do that, and the disk writes meanwhile.
+Several threads do that, and the disk writes meanwhile. It may begin before the last of those files is there.
 """
 
 from __future__ import annotations
@@ -8,20 +8,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts import sums
-from vmwright.artifacts.sums import PIECE
-from vmwright.artifacts.write_back import begin_write_back
+from vmwright.artifacts.extents import begin_write_back, clear
+from vmwright.artifacts.sums import PIECE, Piece, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from vmwright.artifacts.files import ProgressSink
-    from vmwright.artifacts.sums import Piece, Sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +32,58 @@ class Part:
     offset: int
 
 
-async def gather(parts: Iterable[Part], destination: Path, *, progress: ProgressSink | None = None) -> Sums:
-    """Write the parts into a file that is one hole, and return the sums of what is read back of it.
+class Gathering:
+    """A file that is made of parts of others, and again of other parts: only what differs is written then.
 
-    Pieces of zeros stay holes. The file is not flushed, but most of it is on its way to the disk.
+    Pieces of zeros are holes. It is not flushed, but most of it is on its way to the disk.
 
-    :param parts: none reaches over another one, or beyond the end of the file.
-    :param progress: given bytes done and bytes in all, of those that are data.
-    :raises OSError: the disk is full; a part is not there; what is read back is something else.
+    :param destination: one hole of ``size`` bytes.
     """
-    size = destination.stat().st_size
-    in_piece: defaultdict[int, list[Part]] = defaultdict(list)
-    for one in parts:
+
+    def __init__(self, destination: Path, size: int) -> None:
+        self.size = size
+        self._destination = destination
+        self._parts: dict[int, list[Part]] = {}
+        self._pieces: dict[int, Piece] = {}
+
+    async def write(
+        self, parts: Iterable[Part], *, progress: ProgressSink | None = None, threads: int = sums.THREADS
+    ) -> Sums:
+        """Make the file of these parts, and return the sums of what is read back of it.
+
+        Once a write has failed, or was cancelled, the file is good for nothing.
+
+        :param parts: none reaches over another one, or beyond the end of the file; the files that they are of
+            stay as they are.
+        :param progress: given bytes done and bytes in all, of those that are to be written.
+        :raises OSError: the disk is full; a part is not there; what is read back is something else.
+        """
+        before, self._parts = self._parts, _by_piece(parts)
+        differing = [
+            number
+            for number in sorted(before.keys() | self._parts.keys())
+            if before.get(number) != self._parts.get(number)
+        ]
+        data = {number for number in differing if self._pieces.pop(number, None)}
+
+        def write(numbers: Sequence[int]) -> dict[int, Piece]:
+            pieces = {number: self._parts.get(number, []) for number in numbers}
+            return _written(pieces, self._destination, self.size, data)
+
+        found = await sums.in_batches(differing, self.size, write, progress=progress, threads=threads)
+        self._pieces.update((piece.offset // PIECE, piece) for piece in found.pieces)
+        return Sums(
+            size_bytes=self.size, pieces=tuple(self._pieces[number] for number in sorted(self._pieces))
+        )
+
+
+def _by_piece(parts: Iterable[Part]) -> dict[int, list[Part]]:
+    """Return what of the parts is in each piece of the new file, by its number, in their order there."""
+    found: dict[int, list[Part]] = {}
+    for one in sorted(parts, key=lambda part: part.start):
         for number, part in _cut(one):
-            in_piece[number].append(part)
-
-    def write(numbers: Sequence[int]) -> dict[int, Piece]:
-        return _written({number: in_piece[number] for number in numbers}, destination, size)
-
-    return await sums.in_batches(sorted(in_piece), size, write, progress=progress)
+            found.setdefault(number, []).append(part)
+    return found
 
 
 def _cut(part: Part) -> Iterator[tuple[int, Part]]:
@@ -65,8 +96,13 @@ def _cut(part: Part) -> Iterator[tuple[int, Part]]:
         at = until
 
 
-def _written(pieces: Mapping[int, Sequence[Part]], destination: Path, size: int) -> dict[int, Piece]:
-    """Write some pieces of a file, begin to flush them, and return those that are not all zeros."""
+def _written(
+    pieces: Mapping[int, Sequence[Part]], destination: Path, size: int, data: Collection[int]
+) -> dict[int, Piece]:
+    """Write some pieces of a file, begin to flush them, and return those that are not all zeros.
+
+    :param data: which of them have been written before; the others are holes.
+    """
     found: dict[int, Piece] = {}
     with contextlib.ExitStack() as stack:
         # opened for each batch: a thread that nobody waits for any more has no file of others in its hands
@@ -75,18 +111,22 @@ def _written(pieces: Mapping[int, Sequence[Part]], destination: Path, size: int)
             file: stack.enter_context(file.open("rb", buffering=0)).fileno()
             for file in {part.file for parts in pieces.values() for part in parts}
         }
-        data, back = bytearray(PIECE), bytearray(PIECE)
+        wanted, back = bytearray(PIECE), bytearray(PIECE)
         for number, parts in pieces.items():
             start, length = number * PIECE, sums.length_of(number, size)
-            if length < len(data):
-                data, back = bytearray(length), bytearray(length)
-            _fill(data, start, parts, opened)
-            if piece := sums.piece_of(number, data):
-                _write(new, memoryview(data), start)
-                _read(new, memoryview(back), start, destination)
-                if back != data:
-                    raise OSError(errno.EIO, "other bytes are read of it than were written", str(destination))
+            if length < len(wanted):
+                wanted, back = bytearray(length), bytearray(length)
+            _fill(wanted, start, parts, opened)
+            if piece := sums.piece_of(number, wanted):
+                _write(new, memoryview(wanted), start)
                 found[number] = piece
+            elif number in data:
+                clear(new, start, length)
+            else:
+                continue
+            _read(new, memoryview(back), start, destination)
+            if back != wanted:
+                raise OSError(errno.EIO, "other bytes are read of it than were written", str(destination))
         first, last = min(pieces), max(pieces)
         begin_write_back(new, first * PIECE, (last + 1 - first) * PIECE)
     return found

@@ -96,8 +96,8 @@ async def publish(
     :param progress: of the reading for the sum: bytes done, bytes in all.
     :raises DistributeError: the folder cannot be written, or the disk is full.
     """
-    async with _workplace(destination, ledger) as workplace:
-        part = workplace / destination.name
+    async with workplace(destination, ledger) as folder:
+        part = folder / destination.name
         written = await write(part)
         part.chmod(READABLE)
         async with Together() as together:
@@ -132,8 +132,8 @@ async def publish_existing(
     :param writing: opens the transaction in which the file gets its name.
     :raises DistributeError: the folder cannot be written, the disk is full, or ``source`` has another length.
     """
-    async with _workplace(destination, ledger) as workplace:
-        part = workplace / destination.name
+    async with workplace(destination, ledger) as folder:
+        part = folder / destination.name
         placed = await duplicate(source, part)
         if (size := part.stat().st_size) != sums.size_bytes:
             raise DistributeError(
@@ -154,14 +154,17 @@ async def publish_existing(
 
 
 @contextlib.asynccontextmanager
-async def _workplace(destination: Path, ledger: Ledger) -> AsyncIterator[Path]:
-    """Give a hidden folder beside the destination, which is removed again."""
+async def workplace(destination: Path, ledger: Ledger) -> AsyncIterator[Path]:
+    """Give a hidden folder beside the destination, which is removed again.
+
+    :raises DistributeError: the folder cannot be written, or the disk is full.
+    """
     check_writable(destination.parent)
-    workplace = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}").absolute()
-    claim = ledger.claim(ResourceKind.PATH, workplace)
+    folder = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}").absolute()
+    claim = ledger.claim(ResourceKind.PATH, folder)
     try:
-        workplace.mkdir(mode=0o700)
-        yield workplace
+        folder.mkdir(mode=0o700)
+        yield folder
     except (ProcessError, OSError, UnicodeError) as error:
         raise DistributeError(
             f"{destination} cannot be written: {error}",
@@ -169,7 +172,7 @@ async def _workplace(destination: Path, ledger: Ledger) -> AsyncIterator[Path]:
             hint="check the space and the rights of that folder",
         ) from error
     finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         ledger.release(claim)
 
 

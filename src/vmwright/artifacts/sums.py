@@ -33,7 +33,7 @@ PIECE = 1 << 20
 ENDING = ".sums"
 _BATCH = 16
 # more than there are processors: a reader waits for a disk that has nothing of the file in memory
-_THREADS = 4
+THREADS = 4
 _ZEROS = bytes(PIECE)
 _HEAD = (
     "# sums of pieces, version 1: of {size} bytes, each line below has the SHA-256, the offset and the "
@@ -93,6 +93,7 @@ async def in_batches(
     work: Callable[[Sequence[int]], dict[int, Piece]],
     *,
     progress: ProgressSink | None = None,
+    threads: int = THREADS,
 ) -> Sums:
     """Return the sums of a file of ``size`` bytes, of which several threads do some pieces each.
 
@@ -112,7 +113,7 @@ async def in_batches(
         if progress:
             progress(done, total)
 
-    await each(batches, take, at_once=_THREADS)
+    await each(batches, take, at_once=threads)
     return Sums(size_bytes=size, pieces=tuple(found[number] for number in sorted(found)))
 
 

@@ -15,24 +15,30 @@ from vmwright.builds import inputs
 from vmwright.builds.customizing import open_workshop
 from vmwright.builds.layers import Layers
 from vmwright.builds.once import Once
+from vmwright.builds.outputs import draft_of
 from vmwright.builds.step_cache import StepCache
 from vmwright.builds.workshop import Workshop
 
 if TYPE_CHECKING:
     from vmwright.builds.build import Build
     from vmwright.builds.inputs import ReadySteps
+    from vmwright.distributors.draft import Draft
     from vmwright.sources.base_disk import BaseDisk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What the steps of an attempt work with; ``layers`` has what the cache had of them."""
+    """What the steps of an attempt work with; ``layers`` has what the cache had of them.
+
+    :param draft: of a file that is to be made of the disk in the end.
+    """
 
     base: BaseDisk
     steps: ReadySteps
     cache: StepCache
     layers: Layers
     workshop: Workshop
+    draft: Draft | None
 
 
 class Beginning:
@@ -99,10 +105,15 @@ class Beginning:
             await cache.take(base, steps, layers)
         workshop = Workshop(build, base, layers)
         self._cleanup.push_async_callback(workshop.close)
-        return Prepared(base=base, steps=steps, cache=cache, layers=layers, workshop=workshop)
+        if draft := draft_of(build):
+            self._cleanup.push_async_callback(draft.drop)
+        return Prepared(base=base, steps=steps, cache=cache, layers=layers, workshop=workshop, draft=draft)
 
     async def _open_workshop(self) -> None:
-        """Start the machine, unless there is nothing to be done in it."""
+        """Start the machine, unless there is nothing to be done in it, and what can be done beside it."""
         prepared = await self._prepared()
-        if not (self._build.is_source_validated_only or prepared.layers.is_generalized):
+        layers = prepared.layers
+        if not (self._build.is_source_validated_only or layers.is_generalized):
             await open_workshop(self._build, prepared.workshop)
+            if prepared.draft:
+                prepared.draft.begin(*layers.disk, layers.size_bytes)

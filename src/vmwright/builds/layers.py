@@ -82,6 +82,12 @@ class Layers:
         return self._committed[-1] if self._committed else None
 
     @property
+    def disk(self) -> tuple[Path, DiskFormat]:
+        """The disk as the newest committed layer left it, or as the source is."""
+        newest = self.newest
+        return (newest.path, DiskFormat.QCOW2) if newest else (self._base.path, self._base.format)
+
+    @property
     def size_bytes(self) -> int:
         """The size of the disk that the guest sees: osDiskSizeGB, or the source's where that is 0."""
         wanted = self._build.template.vm_profile.os_disk_size_gb * GIB
@@ -90,13 +96,10 @@ class Layers:
     async def begin(self) -> Path:
         """Make a new top on the newest layer, or on the base disk; no machine has the last top open."""
         await self.drop_top()
-        top, newest = self._files.new(), self.newest
+        top, (backing, backing_format) = self._files.new(), self.disk
         self._claim(top)
         await qemu_img.create_overlay(
-            top,
-            backing=newest.path if newest else self._base.path,
-            backing_format=DiskFormat.QCOW2 if newest else self._base.format,
-            size=self.size_bytes,
+            top, backing=backing, backing_format=backing_format, size=self.size_bytes
         )
         return top
 
@@ -220,12 +223,8 @@ class Layers:
             try:
                 await self._build.images.artifacts.fetch_file(digest, part)
                 part.chmod(WRITABLE)
-                below = self.newest
-                await qemu_img.set_backing(
-                    part,
-                    backing=below.path if below else self._base.path,
-                    backing_format=DiskFormat.QCOW2 if below else self._base.format,
-                )
+                backing, backing_format = self.disk
+                await qemu_img.set_backing(part, backing=backing, backing_format=backing_format)
                 await flush(part)
                 copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 part.replace(copy)

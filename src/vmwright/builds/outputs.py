@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.distributors.distributor import Destinations, RunOutput
+from vmwright.distributors.draft import Draft
+from vmwright.distributors.export import FORMATS
 from vmwright.distributors.kinds import distribute, export_as
 from vmwright.distributors.stored import StoredImage
 from vmwright.errors import DistributeError, LostBuildError
@@ -18,6 +21,7 @@ from vmwright.template.model import Vhd
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
+    from pathlib import Path
 
     from vmwright.builds.build import Build
     from vmwright.distributors.finished_image import FinishedImage
@@ -51,6 +55,7 @@ class Distribution:
         cleanup: AsyncExitStack,
         *,
         made_before: MadeBefore | None,
+        draft: Draft | None,
     ) -> None:
         self._build = build
         self._tasks: dict[str, asyncio.Task[RunOutput]] = {}
@@ -64,7 +69,7 @@ class Distribution:
         )
         cleanup.callback(self._drop_unused)
         cleanup.push_async_callback(self._stop)
-        to = _destinations(build, self._stored, made_before)
+        to = _destinations(build, self._stored, made_before, draft)
         self.wanted = (
             *(
                 Wanted(
@@ -129,7 +134,23 @@ class Distribution:
             self._stored.drop_unused()
 
 
-def _destinations(build: Build, stored: StoredImage, made_before: MadeBefore | None) -> Destinations:
+def draft_of(build: Build) -> Draft | None:
+    """Return the draft of the first raw disk or VHD that a build is to leave; None where there is none."""
+    vhds = ["vhd" for one in build.template.distribute if isinstance(one, Vhd)]
+    for ending in (*vhds, *build.request.more_formats):
+        if FORMATS[ending] is not DiskFormat.QCOW2:
+            beside = (build.request.out or _own_files(build)) / f"{build.id}.{ending}"
+            return Draft(beside, FORMATS[ending], ledger=build.ledger, events=build.events)
+    return None
+
+
+def _own_files(build: Build) -> Path:
+    return build.settings.home / "artifacts" / "vhds"
+
+
+def _destinations(
+    build: Build, stored: StoredImage, made_before: MadeBefore | None, draft: Draft | None
+) -> Destinations:
     return Destinations(
         stored=stored,
         library=build.images.managed,
@@ -138,10 +159,11 @@ def _destinations(build: Build, stored: StoredImage, made_before: MadeBefore | N
         location=build.template.location,
         api_version=build.template.api_version,
         makes_galleries=build.request.makes_galleries,
-        files=build.request.out or build.settings.home / "artifacts" / "vhds" / build.id,
+        files=build.request.out or _own_files(build) / build.id,
         users=build.request.out is not None,
         sums_whole_files=build.request.sums or build.settings.sums,
         made_before=made_before,
+        draft=draft,
         started_at=build.started_at,
         writing=build.records.writing,
         ledger=build.ledger,

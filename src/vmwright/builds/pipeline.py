@@ -85,7 +85,9 @@ async def run_pipeline(build: Build, step: Step, cleanup: AsyncExitStack, beginn
             work = partial(validate, build, of_image, layers, ready.steps.validate)
             verdict = await step("validate", Verdict, work)
     with phase(build.events, Phase.DISTRIBUTE):
-        distribution = outputs.Distribution(build, image, cleanup, made_before=ready.cache.image(image.disk))
+        distribution = outputs.Distribution(
+            build, image, cleanup, made_before=ready.cache.image(image.disk), draft=ready.draft
+        )
         made = [
             await step(f"distribute {one.name}", RunOutput, partial(distribution.make, one))
             for one in distribution.wanted

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from typing import Any
 
 from vmwright.artifacts.gathering import Part
-from vmwright.process import run
+from vmwright.disks import qemu_img
+from vmwright.disks.qemu_img import DiskFormat
 
-QUICK = 60.0
-HINT = "install qemu-utils"
-_PLAIN = frozenset({"qcow2", "raw"})
+_PLAIN = frozenset({DiskFormat.QCOW2, DiskFormat.RAW})
 
 
-async def plain_parts(disk: Path, disk_format: str) -> tuple[Part, ...] | None:
+async def plain_parts(disk: Path, disk_format: DiskFormat) -> tuple[Part, ...] | None:
     """Return the parts of its files that a disk with its backing files consists of; all else is zeros.
 
     :returns: None where only QEMU can read it: some of it is compressed, in another format,
@@ -23,8 +20,7 @@ async def plain_parts(disk: Path, disk_format: str) -> tuple[Part, ...] | None:
     :raises ProcessError: in qemu-img's words (a table of the disk is damaged, for one).
     """
     extents, chain = await asyncio.gather(
-        _asked("map", "-f", disk_format, disk.absolute()),
-        _asked("info", "-U", "--backing-chain", "-f", disk_format, disk.absolute()),
+        qemu_img.extents(disk, disk_format), qemu_img.chain(disk, disk_format)
     )
     if any(one["format"] not in _PLAIN for one in chain):
         return None
@@ -37,9 +33,3 @@ async def plain_parts(disk: Path, disk_format: str) -> tuple[Part, ...] | None:
         Part(start=one["start"], length=one["length"], file=files[one["depth"]], offset=one["offset"])
         for one in with_data
     )
-
-
-async def _asked(question: str, *arguments: str | Path) -> list[dict[str, Any]]:
-    ended = await run(["qemu-img", question, "--output=json", *arguments], timeout=QUICK, hint=HINT)
-    said: list[dict[str, Any]] = json.loads(ended.stdout)
-    return said

@@ -1,4 +1,4 @@
-"""qemu-img: what a disk file is, overlays, conversions.
+"""qemu-img: what a disk file is, where its data is, overlays, comparing; see also ``conversion``.
 
 The format of a file is read from its own first bytes and then told to QEMU, which never guesses: whoever
 writes a raw disk can write the header of a qcow2 there, and with it name any file of this host as backing.
@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vmwright.artifacts.files import lay_out
-from vmwright.artifacts.gathering import gather
-from vmwright.artifacts.sums import Sums, sums_when_longer
-from vmwright.disks.plain_parts import plain_parts
 from vmwright.disks.references import refuse_in_qcow2, refuse_in_vmdk
-from vmwright.disks.vhd import MIB, append_footer, is_fixed_vhd, verify_fixed_vhd
+from vmwright.disks.vhd import is_fixed_vhd
 from vmwright.errors import BuildError, SourceError
 from vmwright.process import run
 
@@ -28,7 +22,6 @@ QUICK = 60.0
 LONG = 4 * 3600.0
 HINT = "install qemu-utils"
 
-ProgressSink = Callable[[int, int], None]
 Argv = list[str | os.PathLike[str]]
 
 
@@ -60,7 +53,6 @@ _MAGIC = {
 }
 _FOREIGN_MAGIC = {b"COWD": "VMDK", b"# Disk DescriptorFile": "VMDK", b"<<< ": "VDI", b"QED\0": "QED"}
 _HEAD_BYTES = 32
-_PROGRESS = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
 
 
 async def info(path: Path) -> DiskInfo:
@@ -148,70 +140,20 @@ async def set_backing(path: Path, *, backing: Path, backing_format: DiskFormat) 
     await run(argv, timeout=QUICK, hint=HINT)
 
 
-async def convert(
-    source: Path,
-    destination: Path,
-    *,
-    to: DiskFormat,
-    compressed: bool = False,
-    on_progress: ProgressSink | None = None,
-) -> Sums | None:
-    """Write a disk, with all of its backing files, as one new file.
+async def extents(disk: Path, disk_format: DiskFormat) -> list[dict[str, Any]]:
+    """Return where the data of a disk is, by its places: what ``qemu-img map`` says, ``depth`` in ``chain``.
 
-    A VHD is fixed and holds a whole number of MiB, as Azure wants it: the disk is rounded up. The
-    destination appears whole, or not at all; it is not flushed to the disk.
-
-    :param to: qcow2, raw or VHD.
-    :param compressed: with zstd, for a qcow2: less than half as long, and about a second of a processor
-        for each GiB that is read of it.
-    :param on_progress: given bytes done and bytes in all; what is zeros need not count.
-    :returns: the sums of a raw disk or VHD that was compared with the disk while it was written; None
-        where it was not.
-    :raises ProcessError: in qemu-img's words (no space left, for one).
-    :raises OSError: the same of what is copied without it.
+    :raises ProcessError: in qemu-img's words (a table of the disk is damaged, for one).
     """
-    whole = await info(source)
-    part = destination.with_name(f"{destination.name}.part")
-    sums: Sums | None = None
-    try:
-        if to is DiskFormat.QCOW2:
-            options = ["-c", "-o", "compression_type=zstd"] if compressed else []
-            await _converted(whole, source, part, ["-O", to, *options], on_progress)
-        else:
-            size = round_up(whole.virtual_size) if to is DiskFormat.VHD else whole.virtual_size
-            sums = await _laid_flat(whole, source, part, size, on_progress)
-        if to is DiskFormat.VHD:
-            append_footer(part)
-            verify_fixed_vhd(part)
-            sums = await sums_when_longer(sums, part) if sums else None
-        part.replace(destination)
-    finally:
-        part.unlink(missing_ok=True)
-    return sums
+    return await _asked("map", "-f", disk_format, disk.absolute())
 
 
-async def _laid_flat(
-    whole: DiskInfo, source: Path, part: Path, size: int, on_progress: ProgressSink | None
-) -> Sums | None:
-    """Write a disk as a raw one of ``size`` bytes: by our own hands, and compared, where they can read it."""
-    # one hole, of which only data is written
-    lay_out(part, size)
-    parts = await plain_parts(source, whole.format)
-    if parts is not None:
-        return await gather(parts, part, progress=on_progress)
-    await _converted(whole, source, part, ["-O", DiskFormat.RAW, "-n", "--target-is-zero"], on_progress)
-    return None
+async def chain(disk: Path, disk_format: DiskFormat) -> list[dict[str, Any]]:
+    """Return what ``qemu-img info`` says of a disk and all of its backing files, from the top.
 
-
-async def _converted(
-    whole: DiskInfo, source: Path, part: Path, options: Argv, on_progress: ProgressSink | None
-) -> None:
-    await run(
-        ["qemu-img", "convert", "-p", "-W", "-m", "8", "-f", whole.format, *options, source.absolute(), part],
-        timeout=LONG,
-        on_stdout=_percent_reader(whole.virtual_size, on_progress),
-        hint=HINT,
-    )
+    :raises ProcessError: in qemu-img's words.
+    """
+    return await _asked("info", "-U", "--backing-chain", "-f", disk_format, disk.absolute())
 
 
 async def compare(one: Path, other: Path) -> bool:
@@ -224,11 +166,6 @@ async def compare(one: Path, other: Path) -> bool:
             f"{one.name} and {other.name} could not be compared: {ended.stderr.decode().strip()}"
         )
     return ended.returncode == 0
-
-
-def round_up(size: int, *, step: int = MIB) -> int:
-    """Return the next whole number of ``step`` bytes."""
-    return -(-size // step) * step
 
 
 async def _info(path: Path, disk_format: DiskFormat) -> dict[str, Any]:
@@ -247,15 +184,7 @@ async def _info(path: Path, disk_format: DiskFormat) -> dict[str, Any]:
     return said
 
 
-def _percent_reader(total: int, on_progress: ProgressSink | None) -> Callable[[bytes], None]:
-    """Return a reader of qemu-img's progress, which comes far more often than anybody can look."""
-    told = -1
-
-    def read(chunk: bytes) -> None:
-        nonlocal told
-        percents = _PROGRESS.findall(chunk)
-        if on_progress and percents and (percent := int(float(percents[-1]))) > told:
-            told = percent
-            on_progress(total * percent // 100, total)
-
-    return read
+async def _asked(question: str, *arguments: str | Path) -> list[dict[str, Any]]:
+    ended = await run(["qemu-img", question, "--output=json", *arguments], timeout=QUICK, hint=HINT)
+    said: list[dict[str, Any]] = json.loads(ended.stdout)
+    return said

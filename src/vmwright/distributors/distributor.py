@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from vmwright.distributors.draft import Draft
     from vmwright.distributors.made_before import MadeBefore
     from vmwright.distributors.stored import StoredImage
     from vmwright.events import Events
@@ -66,6 +67,7 @@ class Destinations:
         written in one.
     :param sums_whole_files: whether files that are mostly holes get a SHA-256 of the whole, too.
     :param made_before: what is kept of the same disk, None where nothing is or shall be.
+    :param draft: of the first raw disk or VHD, where there is to be one.
     :param started_at: when the build was asked for: the same in each attempt at it.
     :param files: the folder for disk files; ``users`` tells whether it is the user's own (``--out``).
     """
@@ -81,6 +83,7 @@ class Destinations:
     users: bool
     sums_whole_files: bool
     made_before: MadeBefore | None
+    draft: Draft | None
     started_at: datetime
     writing: Writing
     ledger: Ledger

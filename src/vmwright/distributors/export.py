@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmwright.artifacts.duplicates import Placed
 from vmwright.artifacts.publish import Published, Summing, publish, publish_existing
-from vmwright.disks import qemu_img
+from vmwright.disks import conversion, qemu_img
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import DistributeError
 from vmwright.events import Progress
@@ -36,11 +36,13 @@ async def export(image: FinishedImage, name: str, ending: str, destinations: Des
         destinations.events.say(Progress(what=file.name, done=done, total=total))
 
     async def write(part: Path) -> Sums | None:
-        return await qemu_img.convert(
+        to, draft = FORMATS[ending], destinations.draft
+        return await conversion.convert(
             image.disk,
             part,
-            to=FORMATS[ending],
-            compressed=FORMATS[ending] is DiskFormat.QCOW2,
+            to=to,
+            compressed=to is DiskFormat.QCOW2,
+            begun=await draft.take(to, progress) if draft else None,
             on_progress=progress,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmwright.disks import qemu_img
+from vmwright.disks import conversion
 from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import VmwrightError
 from vmwright.events import Progress
@@ -80,5 +80,5 @@ class StoredImage:
         def progress(done: int, total: int) -> None:
             self._events.say(Progress(what="the image", done=done, total=total))
 
-        await qemu_img.convert(self._image.disk, self._part, to=DiskFormat.QCOW2, on_progress=progress)
+        await conversion.convert(self._image.disk, self._part, to=DiskFormat.QCOW2, on_progress=progress)
         return await self._store.adopt(self._part, DiskFormat.QCOW2)

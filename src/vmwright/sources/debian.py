@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vmwright.disks.assemble import RootTree, assemble
+from vmwright.disks.conversion import convert
 from vmwright.disks.inspect import DiskFacts, inspect
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import ProcessError, SourceError, TemplateError, UnsupportedError
 from vmwright.events import Output, Progress, Stream
 from vmwright.marks import marked

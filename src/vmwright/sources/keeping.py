@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from vmwright.disks.conversion import convert
 from vmwright.disks.inspect import inspect
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import SourceError
 from vmwright.events import Progress
 from vmwright.sources.unpacking import unpacked

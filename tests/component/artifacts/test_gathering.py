@@ -9,7 +9,7 @@ import pytest
 
 from vmwright.artifacts import gathering
 from vmwright.artifacts.files import lay_out
-from vmwright.artifacts.gathering import Part, gather
+from vmwright.artifacts.gathering import Gathering, Part
 from vmwright.artifacts.sums import PIECE, sums_of, sums_when_longer
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ async def test_parts_are_where_they_belong(tmp_path: Path, new: Path) -> None:
         Part(start=SIZE - 100, length=100, file=one, offset=0),
     )
     seen: list[tuple[int, int]] = []
-    found = await gather(parts, new, progress=lambda done, total: seen.append((done, total)))
+    found = await Gathering(new, SIZE).write(parts, progress=lambda done, total: seen.append((done, total)))
     wanted = bytearray(SIZE)
     for part in parts:
         taken = part.file.read_bytes()[part.offset : part.offset + part.length]
@@ -54,14 +54,14 @@ async def test_parts_are_where_they_belong(tmp_path: Path, new: Path) -> None:
 async def test_zeros_stay_holes(tmp_path: Path, new: Path) -> None:
     zeros = tmp_path / "zeros"
     zeros.write_bytes(bytes(4 * PIECE))
-    found = await gather([Part(start=0, length=4 * PIECE, file=zeros, offset=0)], new)
+    found = await Gathering(new, SIZE).write([Part(start=0, length=4 * PIECE, file=zeros, offset=0)])
     assert found.pieces == ()
     assert new.stat().st_blocks == 0
 
 
 async def test_a_file_that_was_cut_off_is_said(tmp_path: Path, new: Path) -> None:
     with pytest.raises(OSError, match="cut off"):
-        await gather([Part(start=0, length=4 * PIECE, file=source(tmp_path), offset=0)], new)
+        await Gathering(new, SIZE).write([Part(start=0, length=4 * PIECE, file=source(tmp_path), offset=0)])
 
 
 async def test_what_is_read_back_is_compared(
@@ -72,7 +72,7 @@ async def test_what_is_read_back_is_compared(
 
     monkeypatch.setattr(gathering, "_write", write_nothing)
     with pytest.raises(OSError, match="other bytes are read"):
-        await gather([Part(start=0, length=PIECE, file=source(tmp_path), offset=0)], new)
+        await Gathering(new, SIZE).write([Part(start=0, length=PIECE, file=source(tmp_path), offset=0)])
 
 
 async def test_only_what_was_added_is_read(tmp_path: Path) -> None:

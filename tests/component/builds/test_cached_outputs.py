@@ -9,7 +9,7 @@ import pytest
 
 from tests.component.builds.conftest import Bench, Cached, shell
 from tests.scripted import Recorder
-from vmwright.disks import qemu_img
+from vmwright.disks import conversion
 from vmwright.events import Notice, Outcome
 from vmwright.images import open_images
 from vmwright.state.cache_tables import CachedOutputRow
@@ -22,13 +22,13 @@ STEP = shell(1, "one")
 @pytest.fixture
 def converted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What disks were written as, by their endings."""
-    convert, written = qemu_img.convert, []
+    convert, written = conversion.convert, []
 
     async def counted(source: Path, destination: Path, **how: object) -> None:
         written.append(destination.suffix)
         await convert(source, destination, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(qemu_img, "convert", counted)
+    monkeypatch.setattr(conversion, "convert", counted)
     return written
 
 

@@ -16,7 +16,7 @@ from vmwright.artifacts import ArtifactStore, RegionStores
 from vmwright.builds import inputs
 from vmwright.builds.build import BuildResult
 from vmwright.builds.preflight import check_request
-from vmwright.disks import qemu_img
+from vmwright.disks import conversion, qemu_img
 from vmwright.errors import BuildCanceledError, DistributeError, SourceError, UnsupportedError
 from vmwright.events import Events, Notice, Outcome, Reader
 from vmwright.images import GalleryLibrary, ImageLibrary, VersionLibrary, ids
@@ -179,13 +179,13 @@ async def test_an_image_is_converted_once_for_all_its_distributors(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     converted = []
-    convert = qemu_img.convert
+    convert = conversion.convert
 
     async def counted(source: Path, destination: Path, **named: Any) -> None:
         converted.append(destination)
         await convert(source, destination, **named)
 
-    monkeypatch.setattr(qemu_img, "convert", counted)
+    monkeypatch.setattr(conversion, "convert", counted)
     result = await bench.build(managed_image(), shared_image(), shared_image(name="again"))
     assert result.outcome is Outcome.SUCCEEDED
     assert len(converted) == 1

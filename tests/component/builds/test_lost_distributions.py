@@ -14,7 +14,7 @@ from tests.component.builds.test_gallery_builds import managed_image, shared_ima
 from tests.queueing import row_of, worker
 from tests.scripted import Recorder, ScriptedMachine
 from vmwright.builds.build import BuildResult
-from vmwright.disks import qemu_img
+from vmwright.disks import conversion
 from vmwright.errors import DistributeError, LostBuildError, ProcessError
 from vmwright.events import Distributed, Events, Outcome
 from vmwright.images import VersionLibrary, open_images
@@ -31,13 +31,13 @@ def when_converted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path]
     """Has something happen whenever an image has been converted."""
 
     def interleave(happens: Callable[[Path], None]) -> None:
-        convert = qemu_img.convert
+        convert = conversion.convert
 
         async def after_that(source: Path, destination: Path, **named: Any) -> None:
             await convert(source, destination, **named)
             happens(destination)
 
-        monkeypatch.setattr(qemu_img, "convert", after_that)
+        monkeypatch.setattr(conversion, "convert", after_that)
 
     return interleave
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.component.builds.conftest import Bench
 from tests.component.builds.test_gallery_builds import managed_image
-from vmwright.disks import qemu_img
+from vmwright.disks import conversion
 from vmwright.disks.vhd import verify_fixed_vhd
 from vmwright.errors import DistributeError, ProcessError
 from vmwright.events import Outcome
@@ -25,14 +25,14 @@ VHD = Vhd(path="d[0]", run_output_name="out")
 @pytest.fixture
 def meeting(monkeypatch: pytest.MonkeyPatch) -> asyncio.Barrier:
     """Lets conversions wait for one another: two must be under way at the same time."""
-    barrier, convert = asyncio.Barrier(2), qemu_img.convert
+    barrier, convert = asyncio.Barrier(2), conversion.convert
 
     async def together(source: Path, destination: Path, **named: Any) -> None:
         async with asyncio.timeout(20):
             await barrier.wait()
         await convert(source, destination, **named)
 
-    monkeypatch.setattr(qemu_img, "convert", together)
+    monkeypatch.setattr(conversion, "convert", together)
     return barrier
 
 
@@ -50,14 +50,14 @@ async def test_a_vhd_and_a_stored_image_are_made_at_the_same_time(
 
 
 async def test_the_failure_of_one_is_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    convert = qemu_img.convert
+    convert = conversion.convert
 
     async def full(source: Path, destination: Path, **named: Any) -> None:
         if destination.suffix == ".qcow2":
             raise ProcessError("No space left on device")
         await convert(source, destination, **named)
 
-    monkeypatch.setattr(qemu_img, "convert", full)
+    monkeypatch.setattr(conversion, "convert", full)
     result = await bench.build(distribute=(managed_image(), VHD))
     assert isinstance(result.error, DistributeError)
     assert result.outcome is Outcome.PARTIALLY_SUCCEEDED

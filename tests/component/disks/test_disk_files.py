@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmwright.disks.qemu_img import DiskFormat, compare, convert, create_overlay, foreign_info, info
+from vmwright.disks.conversion import convert
+from vmwright.disks.qemu_img import DiskFormat, compare, create_overlay, foreign_info, info
 from vmwright.disks.vhd import MIB, verify_fixed_vhd
 from vmwright.errors import ProcessError, SourceError
 from vmwright.process import run

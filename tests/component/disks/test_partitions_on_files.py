@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmwright.artifacts.facts import Provisioning
+from vmwright.disks.conversion import convert
 from vmwright.disks.grow import grow_partition
 from vmwright.disks.inspect import inspect
 from vmwright.disks.partitions import TableLabel, probe, read_table
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.disks.vhd import MIB
 from vmwright.errors import SourceError, UnsupportedError
 from vmwright.process import run

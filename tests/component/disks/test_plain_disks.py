@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmwright.artifacts.sums import sums_of
+from vmwright.disks.conversion import convert
 from vmwright.disks.plain_parts import plain_parts
-from vmwright.disks.qemu_img import DiskFormat, compare, convert, create_overlay
+from vmwright.disks.qemu_img import DiskFormat, compare, create_overlay
 from vmwright.disks.vhd import MIB, verify_fixed_vhd
 from vmwright.process import run
 

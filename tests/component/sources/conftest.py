@@ -16,8 +16,9 @@ import stamina
 
 from tests.vendor_sites import Sites
 from vmwright.artifacts import ArtifactStore, RegionStores
+from vmwright.disks.conversion import convert
 from vmwright.disks.inspect import inspect
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.downloads import Downloader
 from vmwright.events import Event, Events
 from vmwright.images import ImageLibrary, VersionLibrary

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from vmwright.disks.qemu_img import DiskFormat, compare, convert, info
+from vmwright.disks.conversion import convert
+from vmwright.disks.qemu_img import DiskFormat, compare, info
 from vmwright.errors import DownloadError, SourceError
 from vmwright.process import run
 from vmwright.sources.adding import add

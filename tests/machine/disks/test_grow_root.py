@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from vmwright.disks.attach import AttachedRoot
+from vmwright.disks.conversion import convert
 from vmwright.disks.filetree import ExtFiles
 from vmwright.disks.inspect import inspect
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.process import run
 from vmwright.settings import Settings
 from vmwright.state.database import open_database

@@ -12,11 +12,12 @@ import pytest
 
 from tests.host_traces import traces
 from vmwright.disks.attach import AttachedRoot
+from vmwright.disks.conversion import convert
 from vmwright.disks.filetree import MountedFiles
 from vmwright.disks.inspect import inspect
 from vmwright.disks.mounts import unmount
 from vmwright.disks.partitions import FileSystem, Partition, read_table
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.disks.readonly import mounted_read_only
 from vmwright.errors import SourceError, UnsupportedError
 from vmwright.process import run

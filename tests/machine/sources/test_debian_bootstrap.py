@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vmwright.disks.conversion import convert
 from vmwright.disks.filetree import ExtFiles, FatFiles
 from vmwright.disks.inspect import inspect
 from vmwright.disks.partitions import read_table
-from vmwright.disks.qemu_img import DiskFormat, convert
+from vmwright.disks.qemu_img import DiskFormat
 from vmwright.errors import SourceError
 from vmwright.events import Event, Events, Output
 from vmwright.process import run
