@@ -1,19 +1,56 @@
-"""Parts of an open file, in Linux's ways that Python has no names for: written to the disk, made a hole."""
+"""Parts of files, in Linux's ways that Python has no names for: written to disk, made a hole, compared."""
 
 from __future__ import annotations
 
 import errno
 import functools
+import mmap
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ctypes import CDLL
+    from pathlib import Path
 
 # SYNC_FILE_RANGE_WRITE of linux/fs.h
 _WRITE = 2
 # FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE of linux/falloc.h
 _HOLE = 1 | 2
+
+
+# What a disk that takes memory itself wants places and lengths to be multiples of.
+BLOCK = mmap.PAGESIZE
+
+
+def open_past_cache(path: Path) -> tuple[int, bool]:
+    """Open a file to read and write blocks of it that the page cache does not have, and does not get.
+
+    Memory that is new to the cache takes as long to get as the disk does to write.
+
+    :returns: the descriptor, and whether that is so; a file system that has no other way than its cache
+        (tmpfs, for one) gives a common one.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_DIRECT), True
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC), False
+
+
+def aligned(length: int) -> memoryview:
+    """Return memory that a disk can write and read itself."""
+    return memoryview(mmap.mmap(-1, length))
+
+
+def are_equal(one: memoryview, other: memoryview) -> bool:
+    """Whether two parts of writable memory have the same bytes, found out faster than Python does."""
+    import ctypes  # noqa: PLC0415 - see below
+
+    if len(one) != len(other):
+        return False
+    places = (ctypes.addressof(ctypes.c_char.from_buffer(part)) for part in (one, other))
+    return not one or _library().memcmp(*places, len(one)) == 0
 
 
 def begin_write_back(descriptor: int, start: int, length: int) -> None:
@@ -49,5 +86,6 @@ def _library() -> CDLL:
 
     library = ctypes.CDLL(None, use_errno=True)
     library.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    library.memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
     library.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     return library

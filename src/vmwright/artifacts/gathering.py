@@ -9,10 +9,17 @@ import contextlib
 import errno
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from vmwright.artifacts import sums
-from vmwright.artifacts.extents import begin_write_back, clear
+from vmwright.artifacts.extents import (
+    BLOCK,
+    aligned,
+    are_equal,
+    begin_write_back,
+    clear,
+    open_past_cache,
+)
 from vmwright.artifacts.sums import PIECE, Piece, Sums
 
 if TYPE_CHECKING:
@@ -106,40 +113,70 @@ def _written(
     found: dict[int, Piece] = {}
     with contextlib.ExitStack() as stack:
         # opened for each batch: a thread that nobody waits for any more has no file of others in its hands
-        new = stack.enter_context(destination.open("r+b", buffering=0)).fileno()
+        new = stack.enter_context(_Destination(destination))
         opened = {
             file: stack.enter_context(file.open("rb", buffering=0)).fileno()
             for file in {part.file for parts in pieces.values() for part in parts}
         }
-        wanted, back = bytearray(PIECE), bytearray(PIECE)
+        wanted, back = aligned(PIECE), aligned(PIECE)
         for number, parts in pieces.items():
             start, length = number * PIECE, sums.length_of(number, size)
-            if length < len(wanted):
-                wanted, back = bytearray(length), bytearray(length)
+            wanted, back = wanted[:length], back[:length]
             _fill(wanted, start, parts, opened)
             if piece := sums.piece_of(number, wanted):
-                _write(new, memoryview(wanted), start)
+                new.write(wanted, start)
                 found[number] = piece
             elif number in data:
-                clear(new, start, length)
+                new.clear(start, length)
             else:
                 continue
-            _read(new, memoryview(back), start, destination)
-            if back != wanted:
+            new.read(back, start)
+            if not are_equal(back, wanted):
                 raise OSError(errno.EIO, "other bytes are read of it than were written", str(destination))
         first, last = min(pieces), max(pieces)
-        begin_write_back(new, first * PIECE, (last + 1 - first) * PIECE)
+        new.begin_write_back(first * PIECE, (last + 1 - first) * PIECE)
     return found
 
 
-def _fill(data: bytearray, start: int, parts: Sequence[Part], opened: Mapping[Path, int]) -> None:
+class _Destination:
+    """The new file, open: past the page cache where that can be, for nobody reads it soon."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._blocks, self._is_past_cache = open_past_cache(path)
+        self._bytes = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._blocks)
+        os.close(self._bytes)
+
+    def write(self, data: memoryview, start: int) -> None:
+        _write(self._of(len(data)), data, start)
+
+    def read(self, into: memoryview, start: int) -> None:
+        _read(self._of(len(into)), into, start, self._path)
+
+    def clear(self, start: int, length: int) -> None:
+        clear(self._bytes, start, length)
+
+    def begin_write_back(self, start: int, length: int) -> None:
+        if not self._is_past_cache:
+            begin_write_back(self._bytes, start, length)
+
+    def _of(self, length: int) -> int:
+        return self._bytes if length % BLOCK else self._blocks
+
+
+def _fill(data: memoryview, start: int, parts: Sequence[Part], opened: Mapping[Path, int]) -> None:
     """Read the parts of the piece that begins at ``start``; between them it is zeros."""
     if sum(part.length for part in parts) < len(data):
         data[:] = bytes(len(data))
-    view = memoryview(data)
     for part in parts:
         at = part.start - start
-        _read(opened[part.file], view[at : at + part.length], part.offset, part.file)
+        _read(opened[part.file], data[at : at + part.length], part.offset, part.file)
 
 
 def _read(descriptor: int, into: memoryview, offset: int, file: Path) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from vmwright.artifacts.extents import aligned, are_equal
 from vmwright.artifacts.files import data_extents
 from vmwright.artifacts.together import each
 from vmwright.errors import VmwrightError
@@ -34,7 +35,7 @@ ENDING = ".sums"
 _BATCH = 16
 # more than there are processors: a reader waits for a disk that has nothing of the file in memory
 THREADS = 4
-_ZEROS = bytes(PIECE)
+_ZEROS = aligned(PIECE)
 _HEAD = (
     "# sums of pieces, version 1: of {size} bytes, each line below has the SHA-256, the offset and the "
     "length of a piece; all other bytes are zeros\n"
@@ -180,9 +181,9 @@ def length_of(number: int, size: int) -> int:
     return min(PIECE, size - number * PIECE)
 
 
-def piece_of(number: int, data: bytearray) -> Piece | None:
+def piece_of(number: int, data: memoryview) -> Piece | None:
     """Return the sum of a piece, by its number and its bytes; None: it is all zeros."""
-    if data == (_ZEROS if len(data) == PIECE else bytes(len(data))):
+    if are_equal(data, _ZEROS[: len(data)]):
         return None
     return Piece(hashlib.sha256(data).hexdigest(), number * PIECE, len(data))
 
@@ -200,11 +201,11 @@ def _with_data(path: Path) -> tuple[int, list[int]]:
 def _summed(path: Path, size: int, numbers: Sequence[int]) -> dict[int, Piece]:
     """Return those of the pieces that are not all zeros."""
     found: dict[int, Piece] = {}
-    buffer = bytearray(PIECE)
+    buffer = aligned(PIECE)
     with path.open("rb", buffering=0) as file:
         for number in numbers:
             length = length_of(number, size)
-            data = buffer if length == PIECE else bytearray(length)
+            data = buffer[:length]
             if os.preadv(file.fileno(), [data], number * PIECE) != length:
                 raise OSError(errno.EIO, "it was cut off while it was read", str(path))
             if piece := piece_of(number, data):

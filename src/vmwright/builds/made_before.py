@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.duplicates import Placed, duplicate
-from vmwright.artifacts.sums import sums_of
+from vmwright.artifacts.sums import ENDING, read_sums, sums_of
 from vmwright.builds.layers import layer_files
 from vmwright.caching.outputs import ARTIFACT, CachedOutput, CachedOutputs
 from vmwright.distributors.made_before import MadeFile
@@ -50,13 +50,15 @@ class CachedImage:
         return all(one is not None and (one.sha256 or not sums_whole) for one in files)
 
     async def file(self, ending: str) -> MadeFile | None:
-        """Return a file where it is what it was: by its length and time, and by its data, read once."""
+        """Return a file where it is what it was: by its length and time, and by its data, read once a day."""
         if ending in self._checked:
             return self._checked[ending]
         found = self._outputs.find(ending)
         if found is None or found.path is None:
             return None
-        sums = await _sums_of(found, found.path)
+        sums = self._kept_sums(found) if found.is_known_whole(self._outputs.now()) else None
+        if sums is None and (sums := await _sums_of(found, found.path)):
+            self._outputs.checked(ending)
         if sums is None:
             self._build.events.warn(
                 f"The {ending} in the cache is damaged, changed or gone ({found.path}): it is made anew"
@@ -97,6 +99,17 @@ class CachedImage:
                 "changing it"
             )
 
+    def _kept_sums(self, file: CachedOutput) -> Sums | None:
+        """Return the sums that were kept beside a file; None where they are not its own."""
+        beside = self._outputs.find(f"{file.form}{ENDING}")
+        if beside is None or beside.path is None:
+            return None
+        try:
+            sums = read_sums(beside.path)
+        except (VmwrightError, OSError):
+            return None
+        return sums if sums.digest == file.data_digest else None
+
     async def _has_artifact(self) -> bool:
         digest = await self.artifact()
         try:
@@ -106,33 +119,33 @@ class CachedImage:
 
     async def _keep_file(self, ending: str, made: Published) -> None:
         files = layer_files(self._build)
-        kept = files.new(ending)
+        kept, beside = files.new(ending), files.new(f"{ending}{ENDING}")
         if kept.parent.stat().st_dev != made.path.stat().st_dev:
             return
         sums = made.sums or await sums_of(made.path)
-        with self._build.ledger.claimed(ResourceKind.PATH, kept):
+        claimed = self._build.ledger.claimed
+        with claimed(ResourceKind.PATH, kept), claimed(ResourceKind.PATH, beside):
+            beside.write_text(sums.text, encoding="ascii")
             if await duplicate(made.path, kept) is Placed.LINK:
                 self.linked()
-            found = kept.stat()
-            output = CachedOutput(
-                form=ending,
-                size_bytes=found.st_size,
-                path=kept,
-                mtime_ns=found.st_mtime_ns,
-                sha256=made.sha256,
-                data_digest=sums.digest,
-            )
-            if not self._outputs.keep(output):
-                await asyncio.to_thread(kept.unlink)
+            for form, path in ((ending, kept), (f"{ending}{ENDING}", beside)):
+                found = path.stat()
+                output = CachedOutput(
+                    form=form,
+                    size_bytes=found.st_size,
+                    path=path,
+                    mtime_ns=found.st_mtime_ns,
+                    sha256=made.sha256 if path is kept else None,
+                    data_digest=sums.digest,
+                )
+                if not self._outputs.keep(output):
+                    await asyncio.to_thread(path.unlink)
 
 
 async def _sums_of(output: CachedOutput, path: Path) -> Sums | None:
     """Return the sums of a file, None where it is not what it was."""
     try:
-        found = path.stat()
-        if (found.st_size, found.st_mtime_ns) != (output.size_bytes, output.mtime_ns):
-            return None
-        sums = await sums_of(path)
+        sums = await sums_of(path) if output.seems_whole() else None
     except OSError:
         return None
-    return sums if sums.digest == output.data_digest else None
+    return sums if sums and sums.digest == output.data_digest else None

@@ -17,6 +17,7 @@ from vmwright.events import StepCached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from vmwright.builds.build import Build
@@ -142,7 +143,8 @@ class StepCache:
 
     async def _whole(self, found: list[Links]) -> list[Links]:
         """Return the layers up to the first one whose file is not what it was; that one is given up."""
-        sound = await asyncio.gather(*(_is_whole(one) for links in found for one in links))
+        now = self._cached.now()
+        sound = await asyncio.gather(*(self._is_whole(one, now) for links in found for one in links))
         states = iter(sound)
         for place, links in enumerate(found):
             for one in links:
@@ -154,6 +156,17 @@ class StepCache:
                     self._cached.drop(one.id)
                     return found[:place]
         return found
+
+    async def _is_whole(self, layer: CachedLayer, now: datetime) -> bool:
+        if layer.is_known_whole(now):
+            return True
+        try:
+            if await data_digest(layer.path) != layer.data_digest:
+                return False
+            self._cached.checked(layer.id)
+        except OSError:
+            return False
+        return True
 
     async def _adopt(self, links: Links, layers: Layers) -> bool:
         """Put the layers of one step on the disk; False where they were given up meanwhile."""
@@ -223,12 +236,3 @@ class StepCache:
             return "the disk before its first step"
         step = customizers[number - 1]
         return f"step {number} '{step.name}' ({step.kind})"
-
-
-async def _is_whole(layer: CachedLayer) -> bool:
-    try:
-        if layer.path.stat().st_size != layer.size_bytes:
-            return False
-        return await data_digest(layer.path) == layer.data_digest
-    except OSError:
-        return False

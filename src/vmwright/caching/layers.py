@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 
 from vmwright.artifacts.facts import Provisioning
+from vmwright.caching.outputs import CHECKED_FOR
 from vmwright.runs.layer_files import LOCK
 from vmwright.runs.records import decoded, encoded
 from vmwright.state.cache_tables import CachedLayerRow
@@ -31,8 +32,8 @@ class CachedLayer:
     """A layer that a build has left on this host, with what a later one must know to go on from it.
 
     :param parent: the id of the one that it stands on, None for the source's disk.
-    :param mtime_ns: when its file was written last.
-    :param data_digest: of its file; see ``artifacts.sums``.
+    :param ctime_ns: when its file was changed last; ``data_digest`` (``artifacts.sums``): what it had then.
+    :param checked_at: when that was read last.
     :param baseline: see ``CachedLayerRow``; ``made_by`` is the build's id.
     """
 
@@ -40,7 +41,7 @@ class CachedLayer:
     parent: str | None
     path: Path
     size_bytes: int
-    mtime_ns: int
+    ctime_ns: int
     data_digest: str
     step: int
     deprovisioning: bytes | None
@@ -49,14 +50,19 @@ class CachedLayer:
     network_used: bool
     made_by: str
     made_at: datetime
+    checked_at: datetime
 
     def seems_whole(self) -> bool:
-        """Whether its file is there, of the length and the time that it had; its data may tell otherwise."""
+        """Whether its file is there and nobody has changed it; the data on the disk may tell otherwise."""
         try:
             found = self.path.stat()
         except OSError:
             return False
-        return (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.mtime_ns)
+        return (found.st_size, found.st_ctime_ns) == (self.size_bytes, self.ctime_ns)
+
+    def is_known_whole(self, now: datetime) -> bool:
+        """Whether it seems whole, and its data was read not long ago."""
+        return self.seems_whole() and now - self.checked_at < CHECKED_FOR
 
     def is_too_old(self, now: datetime, most: timedelta) -> bool:
         """Whether what its step fetched may have changed since."""
@@ -144,7 +150,7 @@ class CachedLayers:
                     host=host_id(),
                     path=str(layer.path),
                     size_bytes=layer.size_bytes,
-                    mtime_ns=layer.path.stat().st_mtime_ns,
+                    ctime_ns=layer.path.stat().st_ctime_ns,
                     data_digest=data_digest,
                     template=origin.template,
                     step=layer.step,
@@ -156,9 +162,18 @@ class CachedLayers:
                     made_by=origin.build_id,
                     made_at=now,
                     used_at=now,
+                    checked_at=now,
                 )
             )
             return True
+
+    def checked(self, layer_id: str) -> None:
+        """Note that the data of a layer's file was read now, and is what it was."""
+        with self._database.session() as session:
+            row = session.get(CachedLayerRow, layer_id)
+            if row is not None:
+                row.checked_at = self._database.now(session)
+                row.ctime_ns = Path(row.path).stat().st_ctime_ns
 
     def drop(self, layer_id: str) -> None:
         """Give up a layer with all that stand on it; its file goes with the next sweep."""
@@ -179,7 +194,7 @@ def _layer(row: CachedLayerRow) -> CachedLayer:
         parent=row.parent,
         path=Path(row.path),
         size_bytes=row.size_bytes,
-        mtime_ns=row.mtime_ns,
+        ctime_ns=row.ctime_ns,
         data_digest=row.data_digest,
         step=row.step,
         deprovisioning=decoded(row.deprovisioning),
@@ -188,4 +203,5 @@ def _layer(row: CachedLayerRow) -> CachedLayer:
         network_used=row.network_used,
         made_by=row.made_by,
         made_at=row.made_at,
+        checked_at=row.checked_at,
     )

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from vmwright.events import Events
     from vmwright.state.resources import Ledger
 
-# One is enough to be done before the steps are, and leaves the other processors to the machine.
-THREADS = 2
+# They wait for the disk most of the time, and leave the processors to the machine.
+THREADS = 3
 
 
 class Draft:

@@ -17,8 +17,8 @@ class CachedLayerRow(Base):
     stands on. A layer without ``key`` belongs to the one above it. ``step`` counts from 1, one
     more than there are customizers for a generalized disk; ``name`` says what step that was, for people.
     ``baseline`` is what the guest booted from before its first step in a container (JSON).
-    ``deprovisioning`` and ``provisioning`` are those of a layer of a build; ``size_bytes``, ``mtime_ns`` and
-    ``data_digest`` (``artifacts/sums.py``) those of its file.
+    ``deprovisioning`` and ``provisioning`` are those of a layer of a build; ``size_bytes``, ``ctime_ns`` and
+    ``data_digest`` (``artifacts/sums.py``) those of its file, whose data was what it was at ``checked_at``.
     """
 
     __tablename__ = "cached_layers"
@@ -30,7 +30,7 @@ class CachedLayerRow(Base):
     host: Mapped[str] = mapped_column(String(64))
     path: Mapped[str] = mapped_column(Text)
     size_bytes: Mapped[int]
-    mtime_ns: Mapped[int]
+    ctime_ns: Mapped[int]
     data_digest: Mapped[str] = mapped_column(String(64))
     template: Mapped[str] = mapped_column(String(64))
     step: Mapped[int]
@@ -42,13 +42,15 @@ class CachedLayerRow(Base):
     made_by: Mapped[str] = mapped_column(String(36))
     made_at: Mapped[datetime]
     used_at: Mapped[datetime]
+    checked_at: Mapped[datetime]
 
 
 class CachedOutputRow(Base):
     """A file that was made of a generalized layer, and goes with it.
 
-    ``form`` is vhd, qcow2 or raw, with ``path``, ``mtime_ns`` and ``data_digest``,
-    and ``sha256`` where all of it was summed; or artifact, whose ``sha256`` names it in the store.
+    ``form`` is vhd, qcow2 or raw, with ``path``, ``mtime_ns`` and ``data_digest``, and ``sha256`` where all
+    of it was summed; the same with ``.sums`` behind it, for a file with its sums; or artifact, whose
+    ``sha256`` names it in the store. Users may have a file by other names, too, which changes its ctime.
     """
 
     __tablename__ = "cached_outputs"
@@ -64,3 +66,4 @@ class CachedOutputRow(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     made_at: Mapped[datetime]
+    checked_at: Mapped[datetime]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +221,10 @@ def cached(bench: Bench, where: dict[str, Any]) -> Cached:
         return await run_build(request, settings=bench.settings, database=bench.database, events=events)
 
     return build
+
+
+def long_ago(bench: Bench, table: type[Any]) -> None:
+    """Let it be a day ago that the files of the cache were read last."""
+    with bench.database.session() as session:
+        for row in bench.rows(table):
+            session.get_one(table, row.id).checked_at -= timedelta(days=1)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.builds.conftest import Bench, Cached, shell
+from tests.component.builds.conftest import Bench, Cached, long_ago, shell
 from tests.scripted import Recorder
+from vmwright.artifacts.sums import Sums, sums_of
+from vmwright.builds import made_before
 from vmwright.disks import conversion
 from vmwright.events import Notice, Outcome
 from vmwright.images import open_images
@@ -56,14 +58,20 @@ async def test_the_same_files_are_given_their_names_again(
     assert bool((bench.out / "out.vhd").stat().st_mode & 0o200) is not is_linked
 
 
+def kept_vhd(bench: Bench) -> CachedOutputRow:
+    (row,) = [row for row in bench.rows(CachedOutputRow) if row.form == "vhd"]
+    assert isinstance(row, CachedOutputRow)
+    return row
+
+
 def change(bench: Bench, before: bytes, *, keeps_time: bool = False) -> None:
     """Change the file in the cache, whose bytes are known, and its time, too, unless that is kept."""
-    (row,) = bench.rows(CachedOutputRow)
-    kept = Path(row.path)
+    row = kept_vhd(bench)
+    kept = Path(row.path or "")
     kept.chmod(0o644)
     kept.write_bytes(b"changed" + before[7:])
     if keeps_time:
-        os.utime(kept, ns=(row.mtime_ns, row.mtime_ns))
+        os.utime(kept, ns=(row.mtime_ns or 0, row.mtime_ns or 0))
 
 
 async def test_a_file_that_was_changed_is_noticed_and_made_anew(
@@ -86,9 +94,43 @@ async def test_a_file_is_known_by_its_data_where_its_time_tells_nothing(
     await cached(STEP)
     before = (bench.out / "out.vhd").read_bytes()
     change(bench, before, keeps_time=True)
+    long_ago(bench, CachedOutputRow)
     await cached(STEP)
     assert len(converted) == 2
     assert (bench.out / "out.vhd").read_bytes()[:7] == before[:7]
+
+
+async def test_a_file_that_nobody_has_changed_is_read_once_a_day(
+    bench: Bench, cached: Cached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    async def counted(path: Path) -> Sums:
+        read.append(path)
+        return await sums_of(path)
+
+    monkeypatch.setattr(made_before, "sums_of", counted)
+    await cached(STEP)
+    beside = (bench.out / "out.vhd.sums").read_bytes()
+    await cached(STEP)
+    assert read == []
+    assert (bench.out / "out.vhd.sums").read_bytes() == beside
+    long_ago(bench, CachedOutputRow)
+    await cached(STEP)
+    await cached(STEP)
+    assert list(map(str, read)) == [kept_vhd(bench).path]
+
+
+async def test_sums_that_are_not_those_of_the_file_are_made_anew(
+    bench: Bench, cached: Cached, converted: list[str]
+) -> None:
+    await cached(STEP)
+    beside = (bench.out / "out.vhd.sums").read_bytes()
+    (row,) = [row for row in bench.rows(CachedOutputRow) if row.form == "vhd.sums"]
+    Path(row.path).write_bytes(beside.replace(b"  0  ", b"  1  "))
+    await cached(STEP)
+    assert (bench.out / "out.vhd.sums").read_bytes() == beside
+    assert len(converted) == 1
 
 
 async def test_sums_that_nobody_has_made_yet_are_made(
@@ -127,5 +169,7 @@ async def test_images_are_made_of_the_artifact_that_is_there(
 async def test_files_go_with_the_layer_that_they_are_of(bench: Bench, cached: Cached) -> None:
     await cached(STEP)
     await cached(STEP, refresh_from=1)
-    (row,) = bench.rows(CachedOutputRow)
-    assert [str(path) for path in bench.files("layers/*/*.vhd")] == [row.path]
+    assert {str(path) for path in bench.files("layers/*/*.vhd*")} == {
+        row.path for row in bench.rows(CachedOutputRow)
+    }
+    assert [str(path) for path in bench.files("layers/*/*.vhd")] == [kept_vhd(bench).path]

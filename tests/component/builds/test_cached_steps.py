@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from tests.component.builds.conftest import SCRIPT, Bench, Cached, shell
+from tests.component.builds.conftest import SCRIPT, Bench, Cached, long_ago, shell
 from tests.component.builds.test_resuming import Scripts
 from tests.scripted import Recorder, ScriptedMachine
+from vmwright.artifacts.sums import data_digest
+from vmwright.builds import step_cache
 from vmwright.builds.step_cache import Links, StepCache
 from vmwright.caching.pruning import layers, prune
 from vmwright.caching.secret import secret_of
@@ -34,12 +36,21 @@ def taken(recorder: Recorder) -> list[int]:
     return found
 
 
-def damage(row: CachedLayerRow, *, keeps_time: bool = False) -> None:
-    """Change the last byte of a layer."""
+def damage(row: CachedLayerRow) -> None:
+    """Change the last byte of a layer; the time of its last write is what it was."""
     path = Path(row.path)
+    before = path.stat()
     path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
-    if keeps_time:
-        os.utime(path, ns=(row.mtime_ns, row.mtime_ns))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def damaged_by_its_disk(bench: Bench, row: CachedLayerRow, *, hours: int) -> None:
+    """Change a layer so that its file system does not know, which was read some hours ago."""
+    damage(row)
+    with bench.database.session() as session:
+        changed = session.get_one(CachedLayerRow, row.id)
+        changed.ctime_ns = Path(row.path).stat().st_ctime_ns
+        changed.checked_at -= timedelta(hours=hours)
 
 
 def files(bench: Bench) -> list[Path]:
@@ -153,13 +164,35 @@ async def test_the_layers_of_finished_files_are_read_where_something_is_made_of_
     await cached(*STEPS)
     made = (bench.out / "out.vhd").read_bytes()
     (row,) = [row for row in bench.rows(CachedLayerRow) if row.step == 2]
-    damage(row, keeps_time=True)
+    damaged_by_its_disk(bench, row, hours=25)
     await cached(*STEPS)
     assert taken(recorder) == [1, 2, 3, 4]
     assert (bench.out / "out.vhd").read_bytes() == made
     await cached(*STEPS, formats=("raw",))
     assert [event.message for event in recorder.of(Notice) if "is damaged" in event.message]
     assert taken(recorder) == [1]
+
+
+async def test_a_layer_that_nobody_has_changed_is_read_once_a_day(
+    bench: Bench, cached: Cached, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    async def counted(path: Path) -> str:
+        read.append(path)
+        return await data_digest(path)
+
+    await cached(*STEPS)
+    monkeypatch.setattr(step_cache, "data_digest", counted)
+    other = (*STEPS[:2], shell(3, "other"))
+    rows = {row.step: row for row in bench.rows(CachedLayerRow)}
+    await cached(*other, refresh_from=3)
+    assert not {Path(rows[1].path), Path(rows[2].path)} & set(read)
+    long_ago(bench, CachedLayerRow)
+    await cached(*other, refresh_from=3)
+    await cached(*other, refresh_from=3)
+    assert [read.count(Path(rows[step].path)) for step in (1, 2)] == [1, 1]
+    assert taken(recorder) == [1, 2] * 3
 
 
 async def test_a_layer_that_is_gone_is_made_anew(bench: Bench, cached: Cached, recorder: Recorder) -> None:

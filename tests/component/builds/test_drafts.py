@@ -62,7 +62,7 @@ async def test_what_a_step_changes_is_in_the_file_that_was_begun_before(
 
     def script(_: ScriptedTransport) -> Ended:
         seen.append(hidden(bench))
-        write = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 1M 1k", machine.disk]
+        write = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 1M 1k", str(machine.disk)]
         subprocess.run(write, check=True)
         return Ended(0)
 

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from vmwright.state.tables import UtcDateTime
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -15,4 +17,7 @@ def upgrade() -> None:
     op.execute(sa.text("DELETE FROM cached_layers"))
     with op.batch_alter_table("cached_layers") as batch:
         batch.alter_column("sha256", new_column_name="data_digest")
-        batch.add_column(sa.Column("mtime_ns", sa.BigInteger, nullable=False))
+        batch.add_column(sa.Column("ctime_ns", sa.BigInteger, nullable=False))
+        batch.add_column(sa.Column("checked_at", UtcDateTime, nullable=False))
+    with op.batch_alter_table("cached_outputs") as batch:
+        batch.add_column(sa.Column("checked_at", UtcDateTime, nullable=False))
