@@ -57,12 +57,16 @@ rm -f /var/lib/systemd/random-seed
 : > /etc/machine-id
 """
 
+# A shutdown waits for it, for seconds where it is emulated; now it stops beside the script.
+UPGRADES = "systemctl --no-block stop unattended-upgrades.service"
+
 # Exits with the script's exit code, or with NOT_CLEANED. CLOUD_INIT goes beside a script that is known, else
 # behind it. A virtual machine gives back to the disk what no file has any more; a container may not. At the
 # end this disk alone is flushed: others of the host may have much to write.
 NOT_CLEANED = 251
 ALL = f"""\
 cd /
+{UPGRADES} >/dev/null 2>&1 &
 {WRITE} || exit $?
 {{beside}}
 {SCRIPT} < /dev/null || exit $?

@@ -1,7 +1,8 @@
 """Starting a build's virtual machine from the memory of one that has booted before, instead of booting it.
 
 The first build of a key boots a machine that is no build's, saves its memory, and goes on from that like all
-that come after it. What is saved holds nothing of any build: neither steps nor keys.
+that come after it. What is saved holds nothing of any build: neither steps nor keys, only the deprovisioning
+script that all begin with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from vmwright.artifacts.duplicates import duplicate
-from vmwright.builds.deprovisioning import DEFAULT
+from vmwright.builds.deprovisioning import DEFAULT, write_script
 from vmwright.builds.layers import layer_files
 from vmwright.disks.qemu_img import create_overlay
 from vmwright.errors import ProcessError, SnapshotError
@@ -36,7 +37,8 @@ ROLE = "-snapshot"
 class MemoryStart:
     """The start of one build's machine.
 
-    :param start: starts a machine on a new top of the layers; ``stop``: removes it again.
+    :param start: starts a machine on a new top of the layers, which has the deprovisioning script; ``stop``:
+        removes it again.
     """
 
     def __init__(
@@ -139,7 +141,7 @@ class MemoryStart:
                 )
                 machine = SavedMachine(dataclasses.replace(spec, name=f"{spec.name}{ROLE}"), ledger, events)
                 try:
-                    await machine.start(making.disk)
+                    await write_script(await machine.start(making.disk))
                     session = await machine.save(making.memory)
                 finally:
                     await machine.destroy()

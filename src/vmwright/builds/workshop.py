@@ -78,8 +78,12 @@ class Workshop(Stage):
             return False
         from vmwright.builds.memory_start import MemoryStart  # noqa: PLC0415 - only virtual machines need it
 
-        memory = MemoryStart(self._build, self._base, self.layers, start=self._start, stop=self.close)
+        memory = MemoryStart(self._build, self._base, self.layers, start=self._go_on, stop=self.close)
         return await memory.has_started(machine)
+
+    async def _go_on(self, machine: Machine) -> None:
+        await self._boot(machine, await self.layers.begin())
+        self.deprovisioning = DEFAULT
 
     async def _start(self, machine: Machine) -> None:
         guest = await self._boot(machine, await self.layers.begin())

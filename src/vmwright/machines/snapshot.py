@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vmwright.artifacts.files import sha256_of
+from vmwright.artifacts.sums import data_digest
 from vmwright.errors import MachineError
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ DISK, MEMORY, KNOWN = "disk.qcow2", "memory", "snapshot"
 
 
 class SavedFile(BaseModel):
-    """A file of a snapshot: its size in bytes and SHA-256 in lower-case hex."""
+    """A file of a snapshot: its size in bytes and the digest of its data (``artifacts.sums``)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size_bytes: int
-    sha256: str
+    data_digest: str
 
 
 class Known(BaseModel):
@@ -118,20 +118,20 @@ class Snapshot:
         return None
 
     async def require_undamaged(self) -> None:
-        """Read all of it.
+        """Read all of it: several threads do, and whoever reads it beside them finds it in memory.
 
         :raises MachineError: it is not what was saved.
         """
         pairs = ((self.disk, self.known.disk), (self.memory, self.known.memory))
-        digests = await asyncio.gather(*(sha256_of(path) for path, _ in pairs))
+        digests = await asyncio.gather(*(data_digest(path) for path, _ in pairs))
         for digest, (path, saved) in zip(digests, pairs, strict=True):
-            if digest != saved.sha256:
+            if digest != saved.data_digest:
                 raise MachineError(f"{path.name} is damaged", target=str(path))
 
 
 async def saved_file(path: Path) -> SavedFile:
     """Return what is to be known of a file."""
-    return SavedFile(size_bytes=path.stat().st_size, sha256=await sha256_of(path))
+    return SavedFile(size_bytes=path.stat().st_size, data_digest=await data_digest(path))
 
 
 def known_of(

@@ -24,9 +24,9 @@ from vmwright.template.model import Generation
 if TYPE_CHECKING:
     from vmwright.machines.machine import MachineSpec
 
-# Of the devices and their order, of the seed's contents and of what is done before the memory is saved:
-# to be raised with each change of them.
-LAYOUT = 2
+# Of the devices and their order, of the seed's contents, of what is done before the memory is saved (also the
+# script that is put there) and of what is kept beside it: to be raised with each change of them.
+LAYOUT = 3
 QUESTIONS = b"""\
 {"execute": "qmp_capabilities"}
 {"execute": "query-machines"}

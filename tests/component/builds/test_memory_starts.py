@@ -42,6 +42,7 @@ class Told:
 
     lines: list[str] = field(default_factory=list)
     fails: dict[str, list[Exception]] = field(default_factory=dict)
+    guests: dict[str, LinuxGuest] = field(default_factory=dict)
 
     def __call__(self, what: str) -> None:
         self.lines.append(what)
@@ -59,7 +60,8 @@ class Scripted(QemuMachine):
         below = (await info(disk)).backing
         self.told(self.what)
         self.told.lines.append(f"on {below.name if below else ''}")
-        return LinuxGuest(ScriptedTransport(), "packer")
+        self.told.guests[self.what] = LinuxGuest(ScriptedTransport(), "packer")
+        return self.told.guests[self.what]
 
     async def destroy(self) -> None:
         self.told(f"{self.what} destroyed")
@@ -151,9 +153,12 @@ async def test_the_first_makes_one_and_all_go_on_from_it(
     await ended(second)
 
 
-async def test_the_deprovisioning_script_is_there(make_build: MakeBuild, base: BaseDisk, told: Told) -> None:
+async def test_the_deprovisioning_script_is_in_the_memory(
+    make_build: MakeBuild, base: BaseDisk, told: Told
+) -> None:
     shop = await opened(make_build(shell(1)), base)
-    assert (await shop.guest.ask("cat", SCRIPT)).stdout == DEFAULT
+    assert (await told.guests["boot to save"].ask("cat", SCRIPT)).stdout == DEFAULT
+    assert shop.deprovisioning == DEFAULT
     await ended(shop)
 
 

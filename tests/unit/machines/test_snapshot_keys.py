@@ -90,7 +90,7 @@ def test_what_a_guest_was_booted_with_changes_only_with_the_layout() -> None:
         seed = seed.replace(key.decode().strip(), "KEY")
     seed = re.sub('-----BEGIN[^"]*-----END[^"]*', "KEY", seed)
     text = "\n".join([*qemu_arguments(spec(), attached), seed, PREPARE])
-    assert (LAYOUT, hashlib.sha256(text.encode()).hexdigest()[:16]) == snapshot((2, "8dd38e10701cc751"))
+    assert (LAYOUT, hashlib.sha256(text.encode()).hexdigest()[:16]) == snapshot((3, "8dd38e10701cc751"))
 
 
 def test_qemu_says_its_version_and_the_type_of_the_machine() -> None:
