@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 _WRITE = 2
 # FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE of linux/falloc.h
 _HOLE = 1 | 2
-
-
 # What a disk that takes memory itself wants places and lengths to be multiples of.
 BLOCK = mmap.PAGESIZE
 
@@ -30,12 +28,27 @@ def open_past_cache(path: Path) -> tuple[int, bool]:
     :returns: the descriptor, and whether that is so; a file system that has no other way than its cache
         (tmpfs, for one) gives a common one.
     """
+    flags = os.O_RDWR | os.O_CLOEXEC
     try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_DIRECT), True
+        descriptor = os.open(path, flags | os.O_DIRECT)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC), False
+        return os.open(path, flags), False
+    if _gives_blocks(descriptor):
+        return descriptor, True
+    os.close(descriptor)
+    return os.open(path, flags), False
+
+
+def _gives_blocks(descriptor: int) -> bool:
+    try:
+        os.preadv(descriptor, [aligned(BLOCK)], 0)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return False
+    return True
 
 
 def aligned(length: int) -> memoryview:

@@ -136,10 +136,14 @@ class Distribution:
 
 def draft_of(build: Build) -> Draft | None:
     """Return the draft of the first raw disk or VHD that a build is to leave; None where there is none."""
-    vhds = ["vhd" for one in build.template.distribute if isinstance(one, Vhd)]
-    for ending in (*vhds, *build.request.more_formats):
+    request = build.request
+    wanted = [
+        *((f"{one.run_output_name}.vhd", "vhd") for one in build.template.distribute if isinstance(one, Vhd)),
+        *((request.file_name(ending), ending) for ending in request.more_formats),
+    ]
+    for name, ending in wanted:
         if FORMATS[ending] is not DiskFormat.QCOW2:
-            beside = (build.request.out or _own_files(build)) / f"{build.id}.{ending}"
+            beside = (request.out or _own_files(build)) / name
             return Draft(beside, FORMATS[ending], ledger=build.ledger, events=build.events)
     return None
 

@@ -30,7 +30,7 @@ THREADS = 3
 class Draft:
     """The draft of one file; ``begin`` comes first, ``drop`` last.
 
-    :param beside: a name in the folder that the file will be in, for a hidden folder of its own.
+    :param beside: the file, or one on the same file system: the draft is in a hidden folder beside it.
     :param to: raw or VHD.
     """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vmwright.artifacts import gathering
+from vmwright.artifacts import extents, gathering
 from vmwright.artifacts.files import lay_out
 from vmwright.artifacts.gathering import Gathering, Part
 from vmwright.artifacts.sums import PIECE, sums_of, sums_when_longer
@@ -31,7 +33,12 @@ def source(folder: Path, name: str = "source", size: int = 3 * PIECE) -> Path:
     return path
 
 
-async def test_parts_are_where_they_belong(tmp_path: Path, new: Path) -> None:
+@pytest.mark.parametrize("past_cache", [True, False])
+async def test_parts_are_where_they_belong(
+    tmp_path: Path, new: Path, monkeypatch: pytest.MonkeyPatch, *, past_cache: bool
+) -> None:
+    if not past_cache:  # as on a file system that has no other way
+        monkeypatch.setattr(extents, "_gives_blocks", lambda _: False)
     one, other = source(tmp_path, "one"), source(tmp_path, "other")
     parts = (
         Part(start=PIECE - 7, length=2 * PIECE + 9, file=one, offset=3),
@@ -49,6 +56,22 @@ async def test_parts_are_where_they_belong(tmp_path: Path, new: Path) -> None:
     assert found == await sums_of(new)
     assert seen[-1] == (5 * PIECE + 512, 5 * PIECE + 512)
     assert new.stat().st_blocks * 512 < 8 * PIECE
+
+
+@pytest.mark.parametrize("has_holes", [True, False])
+async def test_what_becomes_zeros_is_cleared(
+    tmp_path: Path, new: Path, monkeypatch: pytest.MonkeyPatch, *, has_holes: bool
+) -> None:
+    gathering = Gathering(new, SIZE)
+    await gathering.write([Part(start=0, length=3 * PIECE, file=source(tmp_path), offset=0)])
+    if not has_holes:
+        library = SimpleNamespace(fallocate=lambda *_: -1, memcmp=extents._library().memcmp)
+        monkeypatch.setattr(extents, "_library", lambda: library)
+        monkeypatch.setattr(extents, "_errno", lambda: errno.EOPNOTSUPP)
+    found = await gathering.write([])
+    assert found.pieces == ()
+    assert new.read_bytes() == bytes(SIZE)
+    assert (new.stat().st_blocks == 0) is has_holes
 
 
 async def test_zeros_stay_holes(tmp_path: Path, new: Path) -> None:
