@@ -161,11 +161,12 @@ class StepCache:
         if layer.is_known_whole(now):
             return True
         try:
+            ctime_ns = layer.path.stat().st_ctime_ns
             if await data_digest(layer.path) != layer.data_digest:
                 return False
-            self._cached.checked(layer.id)
         except OSError:
             return False
+        self._cached.checked(layer.id, ctime_ns=ctime_ns)
         return True
 
     async def _adopt(self, links: Links, layers: Layers) -> bool:
@@ -212,6 +213,7 @@ class StepCache:
         network_used: bool,
     ) -> None:
         try:
+            ctime_ns = layer.path.stat().st_ctime_ns
             digest = await data_digest(layer.path)
             if after is not None:
                 await after
@@ -224,7 +226,8 @@ class StepCache:
                 baseline=before.decode() if before else None,
                 network_used=network_used,
             )
-            self._cached.keep(layer, digest, origin, on=below.path if below else None)
+            on = below.path if below else None
+            self._cached.keep(layer, digest, origin, ctime_ns=ctime_ns, on=on)
         except (VmwrightError, OSError) as error:
             self._build.events.warn(f"{self._title(layer.step)} is not kept in the cache: {error}")
 

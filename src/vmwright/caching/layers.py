@@ -126,10 +126,11 @@ class CachedLayers:
                 update(CachedLayerRow).where(CachedLayerRow.id.in_(list(ids))).values(used_at=now)
             )
 
-    def keep(self, layer: Layer, data_digest: str, origin: Origin, *, on: Path | None) -> bool:
+    def keep(self, layer: Layer, data_digest: str, origin: Origin, *, ctime_ns: int, on: Path | None) -> bool:
         """Keep a layer that a build has committed, in place of an older one of its key.
 
         :param data_digest: of its file; see ``artifacts.sums``.
+        :param ctime_ns: that of its file before it was read for the digest.
         :param on: the file that it stands on, None for the source's disk.
         :returns: whether it is kept: not where what it stands on is not, or its file is gone.
         """
@@ -150,7 +151,7 @@ class CachedLayers:
                     host=host_id(),
                     path=str(layer.path),
                     size_bytes=layer.size_bytes,
-                    ctime_ns=layer.path.stat().st_ctime_ns,
+                    ctime_ns=ctime_ns,
                     data_digest=data_digest,
                     template=origin.template,
                     step=layer.step,
@@ -167,13 +168,15 @@ class CachedLayers:
             )
             return True
 
-    def checked(self, layer_id: str) -> None:
-        """Note that the data of a layer's file was read now, and is what it was."""
+    def checked(self, layer_id: str, *, ctime_ns: int) -> None:
+        """Note that the data of a layer's file was read now, and is what it was.
+
+        :param ctime_ns: that of its file before it was read.
+        """
         with self._database.session() as session:
-            row = session.get(CachedLayerRow, layer_id)
-            if row is not None:
-                row.checked_at = self._database.now(session)
-                row.ctime_ns = Path(row.path).stat().st_ctime_ns
+            now = self._database.now(session)
+            mine = update(CachedLayerRow).where(CachedLayerRow.id == layer_id)
+            session.execute(mine.values(checked_at=now, ctime_ns=ctime_ns))
 
     def drop(self, layer_id: str) -> None:
         """Give up a layer with all that stand on it; its file goes with the next sweep."""

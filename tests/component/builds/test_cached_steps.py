@@ -195,6 +195,22 @@ async def test_a_layer_that_nobody_has_changed_is_read_once_a_day(
     assert taken(recorder) == [1, 2] * 3
 
 
+async def test_a_layer_that_is_changed_after_it_was_read_is_read_again(
+    bench: Bench, cached: Cached, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def and_then_changed(path: Path) -> str:
+        digest = await data_digest(path)
+        path.write_bytes(path.read_bytes()[:-1] + b"\1")
+        return digest
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step_cache, "data_digest", and_then_changed)
+        await cached(*STEPS)
+    await cached(*STEPS, formats=("raw",))
+    assert [event.message for event in recorder.of(Notice) if "is damaged" in event.message]
+    assert taken(recorder) == []
+
+
 async def test_a_layer_that_is_gone_is_made_anew(bench: Bench, cached: Cached, recorder: Recorder) -> None:
     await cached(*STEPS)
     for row in bench.rows(CachedLayerRow):
