@@ -82,7 +82,8 @@ def main() -> None:
         machine=host.machine(),
         series=[measure(one, folder, options.runs) for one in SERIES if one.name in options.series],
     )
-    shutil.rmtree(folder.homes, ignore_errors=True)  # some series have homes elsewhere
+    if folder.homes.exists():  # some series have their homes elsewhere
+        shutil.rmtree(folder.homes)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(found.model_dump_json(indent=2) + "\n")

@@ -41,11 +41,10 @@ class CachedImage:
     async def has_all(self) -> bool:
         """Whether nothing need be made of the disk: each file is what it was, and the artifact is there."""
         template, request = self._build.template, self._build.request
-        are_images = [not isinstance(one, Vhd) for one in template.distribute]
-        endings = {*request.more_formats, *(() if all(are_images) else ("vhd",))}
-        if any(are_images) and not await self._has_artifact():
+        has_images = any(not isinstance(one, Vhd) for one in template.distribute)
+        if has_images and not await self._has_artifact():
             return False
-        files = await asyncio.gather(*map(self.file, endings))
+        files = await asyncio.gather(*map(self.file, {ending for _, ending in request.files}))
         sums_whole = request.sums or self._build.settings.sums
         return all(one is not None and (one.sha256 or not sums_whole) for one in files)
 

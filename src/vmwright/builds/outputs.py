@@ -136,14 +136,9 @@ class Distribution:
 
 def draft_of(build: Build) -> Draft | None:
     """Return the draft of the first raw disk or VHD that a build is to leave; None where there is none."""
-    request = build.request
-    wanted = [
-        *((f"{one.run_output_name}.vhd", "vhd") for one in build.template.distribute if isinstance(one, Vhd)),
-        *((request.file_name(ending), ending) for ending in request.more_formats),
-    ]
-    for name, ending in wanted:
+    for name, ending in build.request.files:
         if FORMATS[ending] is not DiskFormat.QCOW2:
-            beside = (request.out or _own_files(build)) / name
+            beside = (build.request.out or _own_files(build)) / name
             return Draft(beside, FORMATS[ending], ledger=build.ledger, events=build.events)
     return None
 

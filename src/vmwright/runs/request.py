@@ -70,6 +70,15 @@ class BuildRequest:
         names = [one.run_output_name for one in self.template.distribute]
         return (*names, *map(self.file_name, self.more_formats))
 
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """The name and the format (vhd, qcow2, raw) of each file that the build makes, in their order."""
+        vhds = [one.run_output_name for one in self.template.distribute if isinstance(one, Vhd)]
+        return (
+            *((f"{name}.{DEFAULT_FORMAT}", DEFAULT_FORMAT) for name in vhds),
+            *((self.file_name(ending), ending) for ending in self.more_formats),
+        )
+
     def file_name(self, ending: str) -> str:
         """Return the name of a further file."""
         return f"{self.name}.{ending}"
