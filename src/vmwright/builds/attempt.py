@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from vmwright.durable import Engine, Journal
 
 SECONDS_PER_MINUTE = 60
+# Launching the engine keeps Python busy, and what begins beside it waiting, until the machine boots. What
+# takes longer than this does not wait for Python.
+ENGINE_WAITS_SECONDS = 0.5
 Kept = TypeVar("Kept")
 
 
@@ -76,8 +79,10 @@ class Attempt:
         """End the attempt without a word to the database: others may have the build."""
         self.build.interrupts.interrupt(LostBuildError(f"Build {self.build.id} is lost: {why}"))
 
-    async def run(self, engine: Awaitable[Engine]) -> BuildResult:
+    async def run(self, engine: Callable[[], Awaitable[Engine]]) -> BuildResult:
         """Run the attempt to its end; whatever happens is in the result, the record and the log.
+
+        :param engine: launches the engine, where that has not been done.
 
         A cancel of the running task is a cancel of the build.
         """
@@ -119,13 +124,11 @@ class Attempt:
             self.build.events.warn(failure.message)
         return cause
 
-    async def _work(self, engine: Awaitable[Engine]) -> None:
+    async def _work(self, engine: Callable[[], Awaitable[Engine]]) -> None:
         """Run the pipeline within buildTimeoutInMinutes, which bounds the whole build (reference §6.3)."""
         build = self.build
         beginning = Beginning(build)
         self._cleanup.push_async_callback(beginning.close)
-        if build.claim.previous_attempt is None:
-            beginning.begin()  # while the engine starts
         failures: list[VmwrightError | OSError] = []
 
         async def body(journal: Journal) -> None:
@@ -138,7 +141,10 @@ class Attempt:
                 failures.append(error)  # its words may have secrets in them, which the journal must not
 
         with self._time_limit():
-            started = await build.interrupts.run(engine)
+            if build.claim.previous_attempt is None:
+                beginning.begin()
+                await build.interrupts.run(beginning.machine_starts(within=ENGINE_WAITS_SECONDS))
+            started = await build.interrupts.run(engine())
             key, *before = journal_keys(build.id, build.claim.attempt)
             await started.run(key, body, after=before, again_from=self._again_from)
         if failures:

@@ -1,11 +1,12 @@
 """What comes before the first step: source, scripts and files, what the cache has, the machine.
 
-In a first attempt it begins beside the start of the journal; a later one waits for that, which knows what
-is done.
+In a first attempt it begins before the journal is there; a later one waits for that, which knows what is
+done.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +52,7 @@ class Beginning:
         self._fetched = Once(partial(inputs.fetch_steps, build), build.interrupts)
         self._prepared = Once(self._prepare_found, build.interrupts)
         self._machine = Once(self._open_workshop, build.interrupts)
+        self._machine_starts = asyncio.Event()
 
     def begin(self) -> None:
         """Begin with all of it, one beside the other as far as that goes; for a first attempt."""
@@ -73,6 +75,12 @@ class Beginning:
         if not self._prepared.has_begun:
             self._prepared = Once(partial(self._prepare, found), self._build.interrupts)
         return await self._prepared()
+
+    async def machine_starts(self, *, within: float) -> None:
+        """Wait until the machine is started, or nothing comes of that, at most ``within`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._machine_starts.wait()
 
     async def machine(self) -> None:
         """Wait until the machine runs."""
@@ -103,7 +111,7 @@ class Beginning:
         await layers.restore()
         if not build.is_source_validated_only:
             await cache.take(base, steps, layers)
-        workshop = Workshop(build, base, layers)
+        workshop = Workshop(build, base, layers, starts=self._machine_starts)
         self._cleanup.push_async_callback(workshop.close)
         if draft := draft_of(build):
             self._cleanup.push_async_callback(draft.drop)
@@ -111,9 +119,13 @@ class Beginning:
 
     async def _open_workshop(self) -> None:
         """Start the machine, unless there is nothing to be done in it, and what can be done beside it."""
-        prepared = await self._prepared()
-        layers = prepared.layers
-        if not (self._build.is_source_validated_only or layers.is_generalized):
+        try:
+            prepared = await self._prepared()
+            layers = prepared.layers
+            if self._build.is_source_validated_only or layers.is_generalized:
+                return
             await open_workshop(self._build, prepared.workshop)
-            if prepared.draft:
-                prepared.draft.begin(*layers.disk, layers.size_bytes)
+        finally:
+            self._machine_starts.set()
+        if prepared.draft:
+            prepared.draft.begin(*layers.disk, layers.size_bytes)

@@ -104,14 +104,12 @@ class Agents:
     provisioning: Provisioning
 
 
-async def generalize(guest: LinuxGuest, events: Events, *, script: bytes | None) -> Provisioning:
+async def generalize(guest: LinuxGuest, events: Events, agents: Agents, *, script: bytes | None) -> None:
     """Run the deprovisioning script, then remove what this build left of itself.
 
     :param script: the one that the steps have left, None where they removed it.
-    :returns: from what the guest will be provisioned as an image.
     :raises StepError: the script failed.
     """
-    agents = await agents_of(guest)
     if script is None:
         events.warn(f"{MISSING} The default command is run in its place.")
         script = DEFAULT
@@ -136,7 +134,6 @@ async def generalize(guest: LinuxGuest, events: Events, *, script: bytes | None)
             target=SCRIPT,
             hint="a customizer may write its own commands to this file; they run as root at the end",
         )
-    return agents.provisioning
 
 
 async def agents_of(guest: LinuxGuest) -> Agents:

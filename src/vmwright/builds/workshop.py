@@ -8,12 +8,17 @@ from vmwright.builds import baseline, leftovers
 from vmwright.builds.deprovisioning import DEFAULT, write_script
 from vmwright.builds.hosting import machine_for, vm_for
 from vmwright.builds.stage import Stage
+from vmwright.disks.uncut import beside
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
     from vmwright.artifacts.facts import Provisioning
     from vmwright.builds.build import Build
     from vmwright.builds.layers import Layers
+    from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
 
@@ -22,10 +27,13 @@ class Workshop(Stage):
     """A machine on the top layer of the build's disk, with the deprovisioning script in its guest.
 
     What it wrote since the newest layer goes when the next one begins.
+
+    :param starts: is set when its first machine is started, from when on this process mostly waits.
     """
 
-    def __init__(self, build: Build, base: BaseDisk, layers: Layers) -> None:
+    def __init__(self, build: Build, base: BaseDisk, layers: Layers, *, starts: asyncio.Event) -> None:
         super().__init__()
+        self._starts = starts
         self.layers = layers
         self._build = build
         self._base = base
@@ -36,7 +44,6 @@ class Workshop(Stage):
             machine = await machine_for(self._build, self._base)
             if not await self._goes_on_from_memory(machine):
                 await self._start(machine)
-            await baseline.note(self._build, self, is_fresh=self.layers.newest is None)
 
     async def go_on_in_vm(self, base: BaseDisk) -> None:
         """Hand the disk over from a container to a virtual machine."""
@@ -88,9 +95,14 @@ class Workshop(Stage):
     async def _start(self, machine: Machine) -> None:
         guest = await self._boot(machine, await self.layers.begin())
         newest = self.layers.newest
-        # its boot has emptied /tmp
-        if newest and newest.step > 0:
-            await leftovers.restore(guest)
-        self.deprovisioning = newest.deprovisioning if newest else DEFAULT
-        if self.deprovisioning is not None:
-            await write_script(guest, self.deprovisioning)
+        async with beside(baseline.note(self._build, self, is_fresh=newest is None)):
+            # its boot has emptied /tmp
+            if newest and newest.step > 0:
+                await leftovers.restore(guest)
+            self.deprovisioning = newest.deprovisioning if newest else DEFAULT
+            if self.deprovisioning is not None:
+                await write_script(guest, self.deprovisioning)
+
+    async def _boot(self, machine: Machine, disk: Path) -> LinuxGuest:
+        self._starts.set()
+        return await super()._boot(machine, disk)

@@ -12,8 +12,9 @@ import hmac
 import json
 from dataclasses import dataclass
 
-# To be raised whenever the disk after a step depends on something more, or on something else.
-FORMAT = 1
+# To be raised whenever the disk after a step depends on something more, or on something else, and where what
+# is kept beside the disk changes its meaning.
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

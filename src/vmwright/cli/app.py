@@ -20,7 +20,7 @@ USAGE_ERROR = 2
 CANCELLED = 130
 # After so many new objects Python looks for those that nobody has any more: the 700 of its own are a fraction
 # of one import, and what is imported stays.
-NEW_OBJECTS = 10_000
+NEW_OBJECTS = 50_000
 
 app = App(
     name="vmwright",

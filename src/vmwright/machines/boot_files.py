@@ -1,6 +1,7 @@
 """What a guest boots from, as far as a container can spoil it: compared before and after the steps.
 
-In a container the files are read from this host, in a VM by the guest; both give the same.
+In a container the files are read from this host, in a VM by the guest; both give the same. Kernels and
+initramfs are not read, which would be most of what a container's boot reads: they are known by their inode.
 
 A container has no boot loader, no ESP and no block devices: what ``update-grub``, a kernel's or a boot
 loader's package writes in it may not boot. A build in which these files have changed is finished in a VM.
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from vmwright.guests.linux import LinuxGuest
 
 BootFiles = Mapping[str, str]
-"""Path -> digest of its contents; for a kernel's modules, their folder -> digest of their names."""
+"""Path -> digest of its contents, or what its inode says of a large one (number, size, time of change).
+
+For a kernel's modules, their folder -> digest of their names.
+"""
+
+LARGE = 1 << 20  # a whole number of KiB
 
 MODULES = PurePosixPath("/lib/modules")
 WATCHED = (
@@ -60,7 +66,9 @@ fi
 NOT_WATCHED = "grubenv"
 # What is behind another mount is not the disk's. Paths that are not there are find's errors, and no news.
 READ = f"""
-find {" ".join(WATCHED)} -xdev -type f ! -name {NOT_WATCHED} -exec sha256sum {{}} + 2>/dev/null
+watched() {{ find {" ".join(WATCHED)} -xdev -type f ! -name {NOT_WATCHED} "$@" 2>/dev/null; }}
+watched ! -size +{LARGE >> 10}k -exec sha256sum {{}} +
+watched -size +{LARGE >> 10}k -exec stat -c '%i %s %.9Z  %n' {{}} +
 find {MODULES}/ -xdev -type f ! -name 'modules.*' 2>/dev/null
 true
 """
@@ -98,6 +106,9 @@ class BootFilesOnDisk:
         return files | _folders_of(self._modules())
 
     def _digest(self, path: str, stamp: Stamp) -> str:
+        if stamp.size > LARGE:
+            seconds, nanoseconds = divmod(stamp.changed, 10**9)
+            return f"{stamp.inode} {stamp.size} {seconds}.{nanoseconds:09d}"
         if stamp not in self._digests:
             with self._tree.opened(path) as file:
                 self._digests[stamp] = hashlib.file_digest(file, "sha256").hexdigest()

@@ -57,14 +57,14 @@ class Runner:
         self._taking = asyncio.Lock()
         self._loss: str | None = None
         self._is_handing_over = False
-        self.engine = asyncio.create_task(_launch(settings, executor.id))
+        self._launched: asyncio.Task[Engine] | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
         cls, settings: Settings, database: Database, events: Events, *, kind: ExecutorKind, offer: Offer
     ) -> AsyncIterator[Self]:
-        """Register this process and be ready to run builds; the engine starts meanwhile.
+        """Register this process and be ready to run builds; the engine starts when it is asked for.
 
         :param events: is told of what concerns no single build.
         :raises VmwrightError: the database cannot be written, or the keeper cannot be started.
@@ -97,7 +97,16 @@ class Runner:
 
         :raises VmwrightError: the engine cannot be started: another runner has to be opened.
         """
-        await asyncio.shield(self.engine)
+        await self.engine()
+
+    async def engine(self) -> Engine:
+        """Return the engine, which is launched once.
+
+        :raises VmwrightError: it cannot be: another runner has to be opened.
+        """
+        if self._launched is None:
+            self._launched = asyncio.create_task(_launch(self._settings, self.executor.id))
+        return await asyncio.shield(self._launched)
 
     async def take(self, free: Capacity) -> Claim | None:
         """Claim the build whose turn it is; it must be run then.
@@ -157,17 +166,17 @@ class Runner:
         if self._is_handing_over:
             attempt.hand_over()
         try:
-            result = await attempt.run(asyncio.shield(self.engine))
+            result = await attempt.run(self.engine)
         finally:
             del self._attempts[build.id]
         if result.error is None:
             with contextlib.suppress(VmwrightError):  # what is left there is swept
-                await (await self.engine).forget(journal_keys(build.id, build.claim.attempt))
+                await (await self.engine()).forget(journal_keys(build.id, build.claim.attempt))
         return result
 
     async def sweep_journal(self) -> None:
         """Remove from the journal what no build goes on from any more, and what dead executors have left."""
-        engine = await self.engine
+        engine = await self.engine()
         keys = await engine.keys()
         kept = await asyncio.to_thread(unfinished, self._database)
         await engine.forget([key for key in keys if build_of(key) not in kept])
@@ -219,12 +228,13 @@ class Runner:
             self._events.warn(f"Others see only by its lease that this process has ended: {error.message}")
 
     async def _stop_engine(self) -> None:
-        with contextlib.suppress(VmwrightError):  # it did not start, as each build has said
-            await (await self.engine).close()
+        if self._launched is not None:
+            with contextlib.suppress(VmwrightError):  # it did not start, as each build has said
+                await (await self._launched).close()
 
 
 async def _launch(settings: Settings, executor_id: str) -> Engine:
-    # takes half a second, in which a build finds its source
+    # takes half a second, in which a machine boots
     await asyncio.to_thread(importlib.import_module, "vmwright.durable")
     from vmwright.durable import Engine  # noqa: PLC0415 - nothing else of a command waits for it
 

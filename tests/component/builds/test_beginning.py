@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ async def build(bench: Bench, launch: Launch) -> BuildResult:
     events = Events(*bench.readers)
     opened = opened_attempt(build_id, settings=bench.settings, database=bench.database, events=events)
     async with asyncio.timeout(60), opened as (attempt, engine):
-        return await attempt.run(launch(engine))
+        return await attempt.run(partial(launch, engine))
 
 
 async def test_the_machine_starts_before_the_journal_is_there(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -55,7 +56,7 @@ async def ended_by(
                 end(attempt)
 
         events.subscribe(reader)
-        return await attempt.run(by(engine))
+        return await attempt.run(partial(by, engine))
 
 
 def queued(bench: Bench) -> str:
@@ -121,7 +122,7 @@ async def test_what_fails_in_a_process_that_stood_still_is_left_to_another(
         queued(bench), settings=bench.settings, database=bench.database, events=events, was_stopped=True
     )
     async with stopped as (attempt, engine):
-        result = await attempt.run(by(engine))
+        result = await attempt.run(partial(by, engine))
     assert isinstance(result.error, HandedOverError)
     row = row_of(bench.database, result.id)
     assert (row.run_sub_state, row.executor, row.ended_at) == (RunSubState.QUEUED, None, None)

@@ -16,7 +16,7 @@ from vmwright.state.tables import LayerRow
 async def journal_of(bench: Bench) -> tuple[str, ...]:
     async with runner(bench.settings, bench.database) as opened:
         await opened.sweep_journal()
-        return await (await opened.engine).keys()
+        return await (await opened.engine()).keys()
 
 
 async def test_the_journal_of_a_build_goes_with_it(bench: Bench, machine: ScriptedMachine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ async def build(bench: Bench, build_id: str) -> BuildResult:
         build_id, settings=bench.settings, database=bench.database, events=Events(*bench.readers)
     )
     async with opened as (attempt, engine):
-        return await attempt.run(by(engine))
+        return await attempt.run(partial(by, engine))
 
 
 def queued(bench: Bench, *distribute: Distributor) -> str:

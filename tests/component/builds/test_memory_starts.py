@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 async def opened(build: Build, base: BaseDisk) -> Workshop:
     layers = Layers(build, base, StepCache(build))
     await layers.restore()
-    shop = Workshop(build, base, layers)
+    shop = Workshop(build, base, layers, starts=asyncio.Event())
     await shop.open()
     return shop
 
@@ -247,7 +248,7 @@ async def test_a_machine_that_is_killed_says_nothing_of_the_snapshot(
     await ended(await opened(build, base))
     told.fails["restore"] = [MachineLostError("QEMU was killed by signal 9")]
     layers = Layers(build, base, StepCache(build))
-    shop = Workshop(build, base, layers)
+    shop = Workshop(build, base, layers, starts=asyncio.Event())
     with pytest.raises(MachineLostError):
         await shop.open()
     await shop.close()

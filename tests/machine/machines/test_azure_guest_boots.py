@@ -84,7 +84,8 @@ async def believes_in_azure(guest: LinuxGuest, recorder: Recorder) -> None:
 
 async def generalized(machine: QemuMachine, guest: LinuxGuest, events: Events) -> None:
     await deprovisioning.write_script(guest)
-    await generalize.generalize(guest, events, script=deprovisioning.DEFAULT)
+    agents = await generalize.agents_of(guest)
+    await generalize.generalize(guest, events, agents, script=deprovisioning.DEFAULT)
     await machine.power_off()
 
 
