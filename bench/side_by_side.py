@@ -1,8 +1,8 @@
 """The same job by each tool, in turns: a table of medians, and the ratios that count in its last lines.
 
 Each run begins in the same state: nothing left to be written to the disk, the source disk in the page cache,
-what is made once (libguestfs' appliance, vmwright's snapshot and cache) already there. After each run its VHD
-is looked into.
+what is made once (libguestfs' appliance, vmwright's snapshot and cache) already there, and some seconds after
+the files of earlier runs have gone. After each run its VHD is looked into.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ from bench.sources import prepared
 if TYPE_CHECKING:
     from bench.job import Folder
     from bench.rows import Row
+
+
+# Where a hypervisor takes free memory back, memory that was freed a moment ago is much cheaper than other
+# memory: a row whose files of the run before have just been removed would be given a gigabyte of it.
+PAUSE_SECONDS = 6.0
 
 
 def main() -> None:
@@ -70,6 +76,7 @@ def measure_once(row: Row, folder: Folder, number: int) -> Measured:
     """Run a row once, and look into what it made."""
     asked = row.ready(folder, number)
     folder.warm()
+    time.sleep(PAUSE_SECONDS)
     taken = run(asked.argv, environment=asked.environment)
     measured = Measured.of(taken)
     if taken.exit_code != 0:
