@@ -125,7 +125,7 @@ async def _run(build: Build, stage: Stage, ready: ReadyStep, *, total: int) -> S
     """Run one step, and wait for the restart that it may have asked for."""
     try:
         result = await run_step(ready, stage.guest, build.events)
-        restarted = await stage.machine.settle(timeout=RESTART_SECONDS)
+        restarted = await stage.settle(timeout=RESTART_SECONDS)
     except MachineError as error:
         raise step_failed(ready.step, ready.number, total, error.message, hint=error.hint) from error
     if not restarted:

@@ -48,6 +48,10 @@ class Stage(ABC):
         """Return what of this host was killed under the machine, None where it was nothing."""
         return await self._machine.lost() if self._machine else None
 
+    async def settle(self, *, timeout: float) -> bool:
+        """Wait for a restart that a step has begun; see ``Machine.settle``."""
+        return await self.machine.settle(timeout=timeout)
+
     async def close(self) -> None:
         """Remove the machine."""
         machine, self._machine, self._guest = self._machine, None, None

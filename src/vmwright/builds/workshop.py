@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from vmwright.builds import baseline, leftovers
@@ -12,12 +13,12 @@ from vmwright.disks.uncut import beside
 from vmwright.machines.machine import MachineKind
 
 if TYPE_CHECKING:
-    import asyncio
     from pathlib import Path
 
     from vmwright.artifacts.facts import Provisioning
     from vmwright.builds.build import Build
     from vmwright.builds.layers import Layers
+    from vmwright.builds.leftovers import Left
     from vmwright.guests.linux import LinuxGuest
     from vmwright.machines.machine import Machine
     from vmwright.sources.base_disk import BaseDisk
@@ -34,6 +35,7 @@ class Workshop(Stage):
     def __init__(self, build: Build, base: BaseDisk, layers: Layers, *, starts: asyncio.Event) -> None:
         super().__init__()
         self._starts = starts
+        self._left: Left | None = None
         self.layers = layers
         self._build = build
         self._base = base
@@ -52,12 +54,25 @@ class Workshop(Stage):
         await self.close()
         await self._start(await vm_for(self._build, base))
 
+    async def settle(self, *, timeout: float) -> bool:
+        """Wait for a restart that a step has begun; what it has left in /tmp is copied beside that."""
+        saving = asyncio.ensure_future(leftovers.save(self.guest))
+        try:
+            restarted = await super().settle(timeout=timeout)
+            self._left = None if restarted else await saving
+        finally:
+            saving.cancel()
+            await asyncio.wait([saving])
+            if not saving.cancelled():
+                saving.exception()  # of a guest that went down, which is no news
+        return restarted
+
     async def commit(self, step: int, *, network_used: bool) -> None:
         """Freeze the disk as it is after ``step``, a layer from then on.
 
         :param network_used: whether the step may have fetched something.
         """
-        left = await leftovers.save(self.guest)
+        left, self._left = self._left or await leftovers.save(self.guest), None
         if not left.is_whole:
             self._build.events.warn(
                 f"What is in /tmp after step {step} could not be copied: a build that goes on from here does "

@@ -112,7 +112,7 @@ class SshTransport:
         except TimeoutError:
             raise MachineError(f"The guest did not finish within {timeout:g} seconds: {command}") from None
         except LOST:
-            self.abort()
+            self._drop(connection)
             return Ended(None, bytes(stdout), bytes(stderr))
         except asyncssh.Error as error:
             raise MachineError(f"The guest refused to run a command: {error}") from None
@@ -120,25 +120,27 @@ class SshTransport:
     async def put(
         self, source: Path, destination: str, *, mode: int, progress: ProgressSink | None = None
     ) -> None:
-        """Write a file of the host into the guest by SFTP, or through ``cat`` where it has no SFTP."""
+        """Write a file of the host into the guest; SFTP, which some lack, takes longer to start than this."""
         connection = await self._connected()
+        said, path = bytearray(), shlex.quote(destination)
         try:
-            try:
-                sftp = await connection.start_sftp_client()
-            except asyncssh.ChannelOpenError:
-                await self._put_by_cat(connection, source, destination, mode, progress)
-            else:
-                async with sftp:
-                    await sftp.put(source, destination, progress_handler=_handler(progress))
-                    await sftp.chmod(destination, mode)
-        except LOST as error:
-            self.abort()
-            raise MachineError(
-                f"The connection to the guest was lost while {destination} was written: {error}",
-                target=destination,
-            ) from None
+            async with _process(connection, f"cat > {path} && chmod {mode:o} {path}") as running:
+                await asyncio.gather(
+                    _send(running, source, progress), _drain(running.stderr, said, Stream.STDERR, None)
+                )
+                await running.wait_closed()
+                exit_code = _exit_code(running)
+        except LOST:
+            exit_code = None
         except (asyncssh.Error, OSError) as error:
             raise _refused(destination, str(error)) from None
+        if exit_code is None:
+            self._drop(connection)
+            raise MachineError(
+                f"The connection to the guest was lost while {destination} was written", target=destination
+            )
+        if exit_code != 0:
+            raise _refused(destination, said.decode(errors="replace").strip())
 
     async def read(self, path: str) -> bytes | None:
         """Return what a file holds; see ``Transport.read``."""
@@ -153,9 +155,14 @@ class SshTransport:
 
     def abort(self) -> None:
         """Drop the connection at once: its guest has been reset, or is gone."""
-        connection, self._connection = self._connection, None
-        if connection:
-            connection.abort()
+        if self._connection:
+            self._drop(self._connection)
+
+    def _drop(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Drop a connection that was lost; another one may have taken its place."""
+        if self._connection is connection:
+            self._connection = None
+        connection.abort()
 
     async def _connected(self) -> asyncssh.SSHClientConnection:
         if self._connection is None or self._connection.is_closed():
@@ -178,23 +185,6 @@ class SshTransport:
             keepalive_interval=KEEPALIVE_SECONDS,
             keepalive_count_max=KEEPALIVES_MISSED,
         )
-
-    async def _put_by_cat(
-        self,
-        connection: asyncssh.SSHClientConnection,
-        source: Path,
-        destination: str,
-        mode: int,
-        progress: ProgressSink | None,
-    ) -> None:
-        said, path = bytearray(), shlex.quote(destination)
-        async with _process(connection, f"cat > {path} && chmod {mode:o} {path}") as running:
-            await asyncio.gather(
-                _send(running, source, progress), _drain(running.stderr, said, Stream.STDERR, None)
-            )
-            await running.wait_closed()
-            if _exit_code(running) != 0:
-                raise _refused(destination, said.decode(errors="replace").strip())
 
 
 @contextlib.asynccontextmanager
@@ -245,12 +235,6 @@ async def _drain(
 def _exit_code(process: asyncssh.SSHClientProcess[bytes]) -> int | None:
     code = process.returncode
     return 128 - code if code is not None and code < 0 else code
-
-
-def _handler(progress: ProgressSink | None) -> Callable[[bytes, bytes, int, int], None] | None:
-    if progress is None:
-        return None
-    return lambda _source, _destination, done, total: progress(done, total)
 
 
 def _refused(destination: str, why: str) -> MachineError:

@@ -12,10 +12,10 @@ from tests.building import run_build
 from tests.component.builds.conftest import SCRIPT, Bench, shell
 from tests.journals import everything
 from tests.scripted import Recorder, ScriptedMachine, ScriptedTransport, ended
-from vmwright.builds import deprovisioning
+from vmwright.builds import deprovisioning, leftovers
 from vmwright.builds.build import BuildResult
 from vmwright.disks.vhd import verify_fixed_vhd
-from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, StepError
+from vmwright.errors import BuildCanceledError, BuildTimeoutError, DistributeError, MachineError, StepError
 from vmwright.events import (
     Events,
     Level,
@@ -163,6 +163,30 @@ async def test_a_restart_keeps_the_deprovisioning_script_of_a_customizer(
     machine.restarts = [False, True]
     assert (await bench.build(shell(1), shell(2))).outcome is Outcome.SUCCEEDED
     assert "echo mine" in [event.line for event in recorder.of(Output)]
+
+
+async def test_what_a_step_leaves_is_copied_after_its_restart(
+    bench: Bench, machine: ScriptedMachine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = 0
+
+    def copy(_transport: ScriptedTransport) -> Ended:
+        nonlocal copies
+        copies += 1
+        if copies == 1:
+            raise MachineError("The connection to the guest was lost")
+        return Ended(0, b"whole\n")
+
+    async def settle(*, timeout: float) -> bool:
+        while not copies:
+            await asyncio.sleep(0)
+        return True
+
+    machine.transport.answers[f"echo {leftovers.WHOLE}"] = copy
+    monkeypatch.setattr(machine, "settle", settle)
+    assert (await bench.build(shell(1))).outcome is Outcome.SUCCEEDED
+    assert copies == 2
+    assert not [event for event in recorder.of(Notice) if "could not be copied" in event.message]
 
 
 async def test_a_lost_connection_without_a_restart_fails(bench: Bench, machine: ScriptedMachine) -> None:

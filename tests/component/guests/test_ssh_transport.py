@@ -27,11 +27,10 @@ Writer = asyncio.StreamWriter | asyncssh.SSHWriter[bytes]
 class Guest:
     """An SSH server whose commands are run by the host's own shell."""
 
-    def __init__(self, folder: Path, *, with_sftp: bool = True) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.client_key = asyncssh.generate_private_key("ssh-ed25519")
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
-        self.with_sftp = with_sftp
         self.port = 0
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self.connections: list[asyncssh.SSHServerConnection] = []
@@ -45,7 +44,6 @@ class Guest:
                 self.client_key.export_public_key().decode()
             ),
             process_factory=self._run,
-            sftp_factory=self.with_sftp,
             encoding=None,
             acceptor=self.connections.append,
         )
@@ -101,8 +99,8 @@ async def pump(reader: Reader, writer: Writer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def guest_in(folder: Path, *, with_sftp: bool = True) -> AsyncIterator[Guest]:
-    guest = Guest(folder, with_sftp=with_sftp)
+async def guest_in(folder: Path) -> AsyncIterator[Guest]:
+    guest = Guest(folder)
     await guest.up()
     try:
         yield guest
@@ -236,9 +234,8 @@ async def test_a_port_that_accepts_and_stays_silent_is_left_for_the_guest_that_c
     await guest.down()
 
 
-@pytest.mark.parametrize("with_sftp", [True, False])
-async def test_a_file_arrives_whole_with_its_mode_and_progress(tmp_path: Path, *, with_sftp: bool) -> None:
-    async with guest_in(tmp_path, with_sftp=with_sftp) as guest:
+async def test_a_file_arrives_whole_with_its_mode_and_progress(tmp_path: Path) -> None:
+    async with guest_in(tmp_path) as guest:
         transport = SshTransport(guest.address(), lost=lambda: None)
         source, copy = tmp_path / "source", tmp_path / "copy of it's"
         source.write_bytes(os.urandom(700_000))
@@ -250,9 +247,8 @@ async def test_a_file_arrives_whole_with_its_mode_and_progress(tmp_path: Path, *
     assert progress[-1] == (700_000, 700_000)
 
 
-@pytest.mark.parametrize("with_sftp", [True, False])
-async def test_a_refused_file_says_why(tmp_path: Path, *, with_sftp: bool) -> None:
-    async with guest_in(tmp_path, with_sftp=with_sftp) as guest:
+async def test_a_refused_file_says_why(tmp_path: Path) -> None:
+    async with guest_in(tmp_path) as guest:
         transport = SshTransport(guest.address(), lost=lambda: None)
         (tmp_path / "source").write_bytes(b"x")
         with pytest.raises(
@@ -261,3 +257,17 @@ async def test_a_refused_file_says_why(tmp_path: Path, *, with_sftp: bool) -> No
             await transport.put(tmp_path / "source", str(tmp_path / "no" / "copy"), mode=0o644)
         assert raised.value.target == str(tmp_path / "no" / "copy")
         await transport.close()
+
+
+async def test_a_connection_that_is_lost_under_a_file_is_no_refusal(
+    guest: Guest, transport: SshTransport, tmp_path: Path
+) -> None:
+    source, pipe = tmp_path / "source", tmp_path / "pipe"
+    source.write_bytes(bytes(1 << 20))
+    os.mkfifo(pipe)
+    writing = asyncio.create_task(transport.put(source, str(pipe), mode=0o644))
+    unread = await asyncio.to_thread(os.open, pipe, os.O_RDONLY)
+    await guest.down()
+    with pytest.raises(MachineError, match=r"The connection to the guest was lost while .*/pipe was written"):
+        await writing
+    os.close(unread)
