@@ -140,8 +140,10 @@ class AttachedRoot:
     @contextlib.asynccontextmanager
     async def _mount(self, root: Partition, system: FileSystem) -> AsyncIterator[None]:
         self.folder.mkdir(exist_ok=True)  # a crash leaves it behind
-        # a loop device that mount makes goes with the mount: it cannot be found any more by the name of its
-        # file where a daemon that is told to end from outside has taken that away
+        # A loop device that mount makes goes with the mount: it cannot be found any more by the name of its
+        # file where a daemon that is told to end from outside has taken that away. It goes through the page
+        # cache, which writes one thing after the other: with direct I/O several writes come at once, and the
+        # FUSE export of QEMU 7.2 mixes them up (a nested read of /dev/fuse overwrites what is being written).
         options = f"{OPTIONS[system.type]},loop,offset={root.start},sizelimit={root.size}"
         try:
             log = self.folder.with_suffix(".log")

@@ -78,12 +78,12 @@ class Namespace:
 
     async def refuse(self, addresses: Iterable[str]) -> None:
         """Let nothing out to these addresses: they are the namespace's own, its listeners' if anybody's."""
+        routes: dict[bool, str] = {False: "", True: ""}
         for address in addresses:
-            if ":" not in address:
-                await self._run("ip", "-4", "route", "add", "local", address, "dev", "lo")
-                continue
-            with contextlib.suppress(ProcessError):  # no IPv6 here
-                await self._run("ip", "-6", "route", "add", "local", address, "dev", "lo")
+            routes[":" in address] += f"route add local {address} dev lo\n"
+        await self._run("ip", "-4", "-batch", "-", stdin=routes[False].encode())
+        with contextlib.suppress(ProcessError):  # no IPv6 here
+            await self._run("ip", "-6", "-batch", "-", stdin=routes[True].encode())
 
     async def cut_off(self) -> None:
         """Close every way out: from now on all but the namespace's own listeners refuse."""
@@ -123,8 +123,8 @@ class Namespace:
             return [line.split() for line in lines[headings:]]
         return []
 
-    async def _run(self, *command: str, pass_fds: tuple[int, ...] = ()) -> None:
-        await process.run([*self.enter, *command], timeout=STEP_SECONDS, pass_fds=pass_fds)
+    async def _run(self, *command: str, stdin: bytes = b"", pass_fds: tuple[int, ...] = ()) -> None:
+        await process.run([*self.enter, *command], timeout=STEP_SECONDS, stdin=stdin, pass_fds=pass_fds)
 
 
 async def obstacle() -> str | None:

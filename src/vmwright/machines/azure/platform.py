@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
+from vmwright.artifacts.together import Together
 from vmwright.machines.azure import imds as metadata
 from vmwright.machines.azure import wireserver as wire
 from vmwright.machines.azure.instance import METADATA_ADDRESS, WIRESERVER_ADDRESS
@@ -50,10 +51,13 @@ class Platform:
             (WIRESERVER_ADDRESS, wire.HOST_PLUGIN_PORT, wire.host_plugin()),
         )
         with contextlib.ExitStack() as opened:
-            listening = [
-                (opened.enter_context(await listen(address, port)), app) for address, port, app in apps
-            ]
-            async with served(listening):
+
+            async def open_at(address: str, port: int) -> socket.socket:
+                return opened.enter_context(await listen(address, port))
+
+            async with Together() as opening:
+                doors = [(opening.start(open_at(address, port)), app) for address, port, app in apps]
+            async with served([(door.result(), app) for door, app in doors]):
                 yield
 
     def on_report(self, report: HealthReport) -> None:
