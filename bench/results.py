@@ -21,6 +21,7 @@ RATIOS = {
     "cached-last-step/packer": ("cached-last-step", "packer"),
     "cached-all/packer": ("cached-all", "packer"),
     "overhead-over-native": ("container", "native"),
+    "vm/packer-tuned": ("vm", "packer-tuned"),
 }
 HEAD = ("", "median s", "min", "max", "CPU s", "/packer", "largest MiB", "own MiB")
 NONE = "-"
